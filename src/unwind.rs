@@ -1,0 +1,99 @@
+//! What happens to values while a panic is under way.
+//!
+//! A destructor that panics during unwinding aborts the process. With `std` every value that this
+//! crate itself has to drop at such a moment is dropped under `catch_unwind`: the panic that came
+//! first goes on to the caller, a second one is reported by the panic hook like any other and ends
+//! there. Without `std` nothing can be caught; see [`Poison`].
+
+use core::pin::Pin;
+
+/// Drops `value` while a panic may be under way, without letting a second one out.
+#[cold]
+#[cfg(feature = "std")]
+pub(crate) fn release<T>(value: T) {
+    contain(|| drop(value));
+}
+
+/// Without `std` a second panic aborts, as it does everywhere in Rust.
+#[cold]
+#[cfg(not(feature = "std"))]
+pub(crate) fn release<T>(value: T) {
+    drop(value);
+}
+
+#[cfg(feature = "std")]
+fn contain(drop_it: impl FnOnce()) {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    // Nothing is looked at after the panic but what was being dropped, and that is gone.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(drop_it)) {
+        // A payload is user data: its destructor may panic, and so may that payload's. The third
+        // one is forgotten, or there would be no end to it.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            core::mem::forget(again);
+        }
+    }
+}
+
+/// Holds a value that must survive a step which may panic; if it does, the value is [`release`]d.
+pub(crate) struct Shield<T>(Option<T>);
+
+impl<T> Shield<T> {
+    #[inline(always)]
+    pub(crate) fn new(value: T) -> Self {
+        Shield(Some(value))
+    }
+
+    /// The value back; `None` never happens twice because this consumes the shield.
+    #[inline(always)]
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        self.0.take()
+    }
+}
+
+impl<T> Drop for Shield<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            release(value);
+        }
+    }
+}
+
+/// Remembers, without `std`, that a body panicked and still stands in its place.
+///
+/// With `std` the body is dropped while the panic passes through, under `catch_unwind`, so there
+/// is nothing to remember and this type has no size. Without it, dropping the body then would risk
+/// an abort, so it is only marked; the next call, or the generator's own drop, releases it.
+pub(crate) struct Poison(#[cfg(not(feature = "std"))] bool);
+
+impl Poison {
+    pub(crate) const fn new() -> Self {
+        Poison(
+            #[cfg(not(feature = "std"))]
+            false,
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_set(&self) -> bool {
+        #[cfg(feature = "std")]
+        return false;
+        #[cfg(not(feature = "std"))]
+        return self.0;
+    }
+
+    /// Called while a panic passes: overwrites `place`, which holds the body, with `empty`, or
+    /// puts that off.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn take_over<S>(&mut self, mut place: Pin<&mut S>, empty: S) {
+        contain(|| place.set(empty));
+    }
+
+    /// Called while a panic passes: puts dropping the body off.
+    #[cfg(not(feature = "std"))]
+    #[inline]
+    pub(crate) fn take_over<S>(&mut self, _place: Pin<&mut S>, _empty: S) {
+        self.0 = true;
+    }
+}
