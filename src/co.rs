@@ -1,0 +1,159 @@
+//! What a body holds: [`Co`], and the futures it makes.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use crate::handoff::{Key, Sending};
+
+/// A body's side of its generator: it takes values out and brings arguments in.
+///
+/// Every generator makes one and gives it to its body. It holds nothing but the generator's
+/// identity, so it costs eight bytes, allocates nothing, and keeps nothing alive.
+///
+/// It works in the body it was given to and nowhere else: awaited in the body of another
+/// generator, polled by hand, or behind a combinator that polls with a waker of its own, it panics
+/// with a message that says so, in every build. The value that was being yielded is then dropped
+/// with its [`Yield`].
+///
+/// `Co` is `Send` if `Y` and `R` are, never `Sync` and never `Clone`: yielding takes `&mut self`,
+/// so there is one yield at a time.
+pub struct Co<Y, R = ()> {
+    key: Key<Y, R>,
+}
+
+// A panic cannot leave a number in a broken state.
+impl<Y, R> UnwindSafe for Co<Y, R> {}
+impl<Y, R> RefUnwindSafe for Co<Y, R> {}
+
+impl<Y, R> Co<Y, R> {
+    #[inline(always)]
+    pub(crate) fn new(key: Key<Y, R>) -> Self {
+        Co { key }
+    }
+
+    /// Hands `value` to whoever resumed the generator and suspends the body until it is resumed
+    /// again. Resolves to the argument of that next [`resume`](crate::Gen::resume), which for
+    /// iteration is `()`.
+    ///
+    /// Nothing happens until the returned future is awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, GeneratorState::*, generator};
+    ///
+    /// let mut running_total = pin!(generator(async |mut co: Co<i32, Option<i32>>| {
+    ///     let mut total = 0;
+    ///     while let Some(n) = co.yield_(total).await {
+    ///         total += n;
+    ///     }
+    ///     total
+    /// }));
+    /// assert_eq!(running_total.as_mut().resume(None), Ok(Yielded(0))); // Starts the body.
+    /// assert_eq!(running_total.as_mut().resume(Some(2)), Ok(Yielded(2)));
+    /// assert_eq!(running_total.as_mut().resume(Some(3)), Ok(Yielded(5)));
+    /// assert_eq!(running_total.as_mut().resume(None), Ok(Complete(5)));
+    /// ```
+    #[inline(always)]
+    pub fn yield_(&mut self, value: Y) -> Yield<'_, Y, R> {
+        Yield { sending: Sending::new(&mut self.key, value) }
+    }
+
+    /// The argument of the resume in progress, unless a yield has taken it: ready at once.
+    ///
+    /// A yield answers with the argument of the resume that follows it, so two arguments answer
+    /// no yield, and this is how the body gets at them: the *first* one, which starts the body, and
+    /// one whose yield was dropped before it was answered. An argument that nobody takes is dropped
+    /// at the end of its step.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, GeneratorState::*, generator};
+    ///
+    /// let mut shout = pin!(generator(async |mut co: Co<String, &str>| {
+    ///     let mut word = co.argument().await.expect("the first resume brings one");
+    ///     while !word.is_empty() {
+    ///         word = co.yield_(word.to_uppercase()).await;
+    ///     }
+    /// }));
+    /// assert_eq!(shout.as_mut().resume("first"), Ok(Yielded("FIRST".to_owned())));
+    /// assert_eq!(shout.as_mut().resume("then"), Ok(Yielded("THEN".to_owned())));
+    /// assert_eq!(shout.as_mut().resume(""), Ok(Complete(())));
+    /// ```
+    #[inline]
+    pub async fn argument(&mut self) -> Option<R> {
+        poll_fn(|cx| Poll::Ready(self.key.argument(cx))).await
+    }
+}
+
+impl<Y> Co<Y> {
+    /// Yields every item of `items`, one for each resume.
+    ///
+    /// Another generator is an iterator too, so this delegates to it, at the price of one extra
+    /// step for each item and level. `items` is dropped when it ends, or with the body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::generator;
+    ///
+    /// let letters = generator(async |mut co| {
+    ///     co.yield_('<').await;
+    ///     co.yield_all("abc".chars()).await;
+    ///     co.yield_('>').await;
+    /// });
+    /// assert_eq!(letters.into_iter().collect::<String>(), "<abc>");
+    /// ```
+    #[inline]
+    pub async fn yield_all<I: IntoIterator<Item = Y>>(&mut self, items: I) {
+        for item in items {
+            self.yield_(item).await;
+        }
+    }
+}
+
+impl<Y, R> fmt::Debug for Co<Y, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Co").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Co::yield_`].
+///
+/// # Dropping
+///
+/// Dropped before its first poll, it drops its value. After that the value belongs to the step
+/// that carries it out and is delivered even if the yield is dropped; the argument that would have
+/// answered it goes to [`Co::argument`] or is dropped at the end of its step.
+///
+/// # Panics
+///
+/// When it is polled after it has completed, or anywhere but in the body whose `Co` made it.
+#[must_use = "a yield does nothing unless it is awaited"]
+pub struct Yield<'co, Y, R> {
+    sending: Sending<'co, Y, R>,
+}
+
+// The value is moved out, never pinned.
+impl<Y, R> Unpin for Yield<'_, Y, R> {}
+
+impl<Y, R> Future for Yield<'_, Y, R> {
+    type Output = R;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        self.sending.poll(cx)
+    }
+}
+
+impl<Y, R> fmt::Debug for Yield<'_, Y, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Yield").field("state", &self.sending.state()).finish_non_exhaustive()
+    }
+}

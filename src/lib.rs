@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs, missing_debug_implementations, clippy::undocumented_unsafe_blocks)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+// Lowest first: a module uses only those above it.
+#[forbid(unsafe_code)]
+mod identity;
+#[forbid(unsafe_code)]
+mod unwind;
+
+mod handoff; // All of the engine's unsafe code.
+
+#[forbid(unsafe_code)]
+mod co;
+#[forbid(unsafe_code)]
+mod resume;
+
+#[forbid(unsafe_code)]
+mod generator;
+#[forbid(unsafe_code)]
+mod try_gen;
+
+#[cfg(feature = "alloc")]
+#[forbid(unsafe_code)]
+mod boxed;
+
+#[cfg(feature = "alloc")]
+pub use boxed::{BoxGen, Boxed, LocalBoxGen};
+pub use co::{Co, Yield};
+pub use generator::{Gen, generator};
+pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
+pub use try_gen::{TryGen, try_generator};

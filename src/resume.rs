@@ -1,0 +1,171 @@
+//! What every generator can do: be resumed and be closed.
+
+use core::fmt;
+use core::ops::DerefMut;
+use core::pin::Pin;
+
+/// What a resumed generator came back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GeneratorState<Y, T> {
+    /// The body yielded a value and is suspended.
+    Yielded(Y),
+    /// The body has ended with this value, and everything it held has been dropped.
+    Complete(T),
+}
+
+/// A generator was resumed after it had finished. Gives the argument back.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("generator resumed after it had finished")]
+pub struct ResumeError<R> {
+    argument: R,
+}
+
+impl<R> ResumeError<R> {
+    #[inline(always)]
+    pub(crate) fn new(argument: R) -> Self {
+        ResumeError { argument }
+    }
+
+    /// The argument that could not be delivered.
+    #[inline]
+    pub fn into_argument(self) -> R {
+        self.argument
+    }
+}
+
+impl<R> fmt::Debug for ResumeError<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResumeError").finish_non_exhaustive()
+    }
+}
+
+/// The outcome of [`Resume::resume`]: a step, or the argument back from a finished generator.
+pub type Resumed<Y, T, R> = Result<GeneratorState<Y, T>, ResumeError<R>>;
+
+/// A generator that can be resumed: implemented by all of this crate's, so that a wrapper can be
+/// written once. It can be used as a trait object; [`BoxGen`](crate::BoxGen) is one, in a box.
+///
+/// Implementations keep these promises, and so should yours:
+///
+/// - Finished means finished: after [`Complete`](GeneratorState::Complete), a panic or a `close`,
+///   every `resume` gives its argument back in a [`ResumeError`] and runs nothing.
+/// - When a call finishes the generator, what the generator captured is dropped before that call
+///   returns.
+pub trait Resume {
+    /// What the generator is given each time it is resumed.
+    type Argument;
+    /// What it yields.
+    type Yield;
+    /// What it ends with.
+    type Return;
+
+    /// Runs the generator to its next yield or to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`], with the argument, if the generator has finished.
+    ///
+    /// # Panics
+    ///
+    /// If the body does; the generator is finished then.
+    fn resume(
+        self: Pin<&mut Self>,
+        argument: Self::Argument,
+    ) -> Resumed<Self::Yield, Self::Return, Self::Argument>;
+
+    /// Finishes the generator now, dropping everything it holds. `false` if it had finished.
+    fn close(self: Pin<&mut Self>) -> bool;
+
+    /// Whether the next `resume` will be refused.
+    fn is_finished(&self) -> bool;
+}
+
+impl<P: DerefMut<Target: Resume>> Resume for Pin<P> {
+    type Argument = <P::Target as Resume>::Argument;
+    type Yield = <P::Target as Resume>::Yield;
+    type Return = <P::Target as Resume>::Return;
+
+    #[inline]
+    fn resume(
+        self: Pin<&mut Self>,
+        argument: Self::Argument,
+    ) -> Resumed<Self::Yield, Self::Return, Self::Argument> {
+        self.as_deref_mut().resume(argument)
+    }
+
+    #[inline]
+    fn close(self: Pin<&mut Self>) -> bool {
+        self.as_deref_mut().close()
+    }
+
+    #[inline]
+    fn is_finished(&self) -> bool {
+        (**self).is_finished()
+    }
+}
+
+impl<G: Resume + Unpin + ?Sized> Resume for &mut G {
+    type Argument = G::Argument;
+    type Yield = G::Yield;
+    type Return = G::Return;
+
+    #[inline]
+    fn resume(
+        mut self: Pin<&mut Self>,
+        argument: Self::Argument,
+    ) -> Resumed<Self::Yield, Self::Return, Self::Argument> {
+        Pin::new(&mut **self).resume(argument)
+    }
+
+    #[inline]
+    fn close(mut self: Pin<&mut Self>) -> bool {
+        Pin::new(&mut **self).close()
+    }
+
+    #[inline]
+    fn is_finished(&self) -> bool {
+        (**self).is_finished()
+    }
+}
+
+/// The [`Iterator`] of a generator that is resumed with `()` and ends with `()`, for a type that
+/// derefs to it through `Pin`. A macro, because coherence forbids the blanket implementation.
+macro_rules! iterate_pinned {
+    ([$($params:tt)*] $gen:ty where $($bounds:tt)*) => {
+        /// Iterates without allocation: `pin!` the generator and take `next` or a `for` loop.
+        impl<$($params)*> Iterator for ::core::pin::Pin<&mut $gen> where $($bounds)* {
+            type Item = <$gen as $crate::resume::Resume>::Yield;
+
+            #[inline]
+            fn next(&mut self) -> Option<Self::Item> {
+                $crate::resume::next(self.as_mut())
+            }
+
+            #[inline]
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                $crate::resume::size_hint(&**self)
+            }
+        }
+
+        impl<$($params)*> ::core::iter::FusedIterator for ::core::pin::Pin<&mut $gen>
+        where $($bounds)* {}
+    };
+}
+pub(crate) use iterate_pinned;
+
+/// `Iterator::next` of a generator.
+#[inline(always)]
+pub(crate) fn next<G>(generator: Pin<&mut G>) -> Option<G::Yield>
+where
+    G: Resume<Argument = (), Return = ()> + ?Sized,
+{
+    match generator.resume(()) {
+        Ok(GeneratorState::Yielded(value)) => Some(value),
+        Ok(GeneratorState::Complete(())) | Err(_) => None,
+    }
+}
+
+/// `Iterator::size_hint` of a generator: nobody knows what a body will do, until it has ended.
+pub(crate) fn size_hint<G: Resume + ?Sized>(generator: &G) -> (usize, Option<usize>) {
+    if generator.is_finished() { (0, Some(0)) } else { (0, None) }
+}

@@ -1,0 +1,106 @@
+//! [`TryGen`]: a body that can fail, with `?`.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+
+use pin_project_lite::pin_project;
+
+use crate::co::Co;
+use crate::generator::{Gen, generator};
+use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate_pinned};
+
+/// Makes a generator whose body can fail: it returns `Result<(), E>`, so `?` works in it, and the
+/// items are `Result<Y, E>`.
+///
+/// An error is the last item: when it is delivered the body has ended and everything it held has
+/// been dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use watertight::try_generator;
+///
+/// let numbers = try_generator(async |mut co| {
+///     for word in "1 2 three 4".split(' ') {
+///         co.yield_(word.parse::<u32>()?).await;
+///     }
+///     Ok::<_, ParseIntError>(())
+/// });
+/// let items: Vec<Result<u32, ParseIntError>> = numbers.into_iter().collect();
+/// assert_eq!(items[..2], [Ok(1), Ok(2)]);
+/// assert!(items[2].is_err());
+/// assert_eq!(items.len(), 3);
+/// ```
+#[inline(always)]
+pub fn try_generator<Y, E, B, F>(body: B) -> TryGen<Y, F>
+where
+    B: FnOnce(Co<Y>) -> F,
+    F: Future<Output = Result<(), E>>,
+{
+    TryGen { generator: generator(body), failed: false }
+}
+
+pin_project! {
+    /// A generator whose body can fail. Made by [`try_generator`]; `Y` and `F` are as in [`Gen`],
+    /// and everything said there about dropping, panics and cost holds here.
+    ///
+    /// To the [`Resume`] trait it is a generator that yields `Result<Y, E>` and ends with `()`.
+    #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
+    pub struct TryGen<Y, F>
+    where
+        F: Future,
+    {
+        #[pin]
+        generator: Gen<Y, (), F>,
+        // An error was yielded; the end after it is still to be reported.
+        failed: bool,
+    }
+}
+
+impl<Y, E, F> Resume for TryGen<Y, F>
+where
+    F: Future<Output = Result<(), E>>,
+{
+    type Argument = ();
+    type Yield = Result<Y, E>;
+    type Return = ();
+
+    #[inline]
+    fn resume(self: Pin<&mut Self>, (): ()) -> Resumed<Result<Y, E>, (), ()> {
+        let this = self.project();
+        match this.generator.resume(()) {
+            Ok(GeneratorState::Yielded(value)) => Ok(GeneratorState::Yielded(Ok(value))),
+            Ok(GeneratorState::Complete(Ok(()))) => Ok(GeneratorState::Complete(())),
+            Ok(GeneratorState::Complete(Err(error))) => {
+                *this.failed = true;
+                Ok(GeneratorState::Yielded(Err(error)))
+            }
+            Err(_) if *this.failed => {
+                *this.failed = false;
+                Ok(GeneratorState::Complete(()))
+            }
+            Err(_) => Err(ResumeError::new(())),
+        }
+    }
+
+    fn close(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        let failed = core::mem::take(this.failed);
+        this.generator.close() || failed
+    }
+
+    #[inline]
+    fn is_finished(&self) -> bool {
+        !self.failed && self.generator.is_finished()
+    }
+}
+
+iterate_pinned! { [Y, E, F] TryGen<Y, F> where F: Future<Output = Result<(), E>> }
+
+impl<Y, F: Future> fmt::Debug for TryGen<Y, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryGen").field("generator", &self.generator).finish_non_exhaustive()
+    }
+}
