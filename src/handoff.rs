@@ -115,12 +115,9 @@ pub(crate) fn step<Y, R, F: Future>(
     let (value, argument) = slot.into_contents();
     if needs_drop::<R>() && argument.is_some() {
         // Its destructor may panic; what the body gave must not be leaked or aborted over then.
-        let kept = Shield::new((value, poll));
+        let (value, poll) = (Shield::new(value), Shield::new(poll));
         drop(argument);
-        match kept.into_inner() {
-            Some((value, poll)) => Step { value, poll },
-            None => unreachable!(),
-        }
+        Step { value: value.into_inner(), poll: poll.into_inner() }
     } else {
         Step { value, poll }
     }

@@ -34,7 +34,8 @@ fn contain(drop_it: impl FnOnce()) {
     }
 }
 
-/// Holds a value that must survive a step which may panic; if it does, the value is [`release`]d.
+/// Holds a value while something else is done that may panic; if it does, the value is
+/// [`release`]d.
 pub(crate) struct Shield<T>(Option<T>);
 
 impl<T> Shield<T> {
@@ -43,10 +44,12 @@ impl<T> Shield<T> {
         Shield(Some(value))
     }
 
-    /// The value back; `None` never happens twice because this consumes the shield.
     #[inline(always)]
-    pub(crate) fn into_inner(mut self) -> Option<T> {
-        self.0.take()
+    pub(crate) fn into_inner(mut self) -> T {
+        match self.0.take() {
+            Some(value) => value,
+            None => unreachable!("a shield is full until it is consumed"),
+        }
     }
 }
 
