@@ -24,7 +24,8 @@ pub struct Co<Y, R = ()> {
     key: Key<Y, R>,
 }
 
-// A panic cannot leave a number in a broken state.
+// It is a number: nothing to pin, and no state that a panic could leave broken.
+impl<Y, R> Unpin for Co<Y, R> {}
 impl<Y, R> UnwindSafe for Co<Y, R> {}
 impl<Y, R> RefUnwindSafe for Co<Y, R> {}
 

@@ -128,13 +128,25 @@ impl<G: Resume + Unpin + ?Sized> Resume for &mut G {
     }
 }
 
-/// The [`Iterator`] of a generator that is resumed with `()` and ends with `()`, for a type that
-/// derefs to it through `Pin`. A macro, because coherence forbids the blanket implementation.
+/// Makes a generator that is resumed with `()` and ends with `()` an [`Iterator`] behind its
+/// pinned pointers. A macro, because coherence forbids the blanket implementation.
 macro_rules! iterate_pinned {
     ([$($params:tt)*] $gen:ty where $($bounds:tt)*) => {
-        /// Iterates without allocation: `pin!` the generator and take `next` or a `for` loop.
-        impl<$($params)*> Iterator for ::core::pin::Pin<&mut $gen> where $($bounds)* {
-            type Item = <$gen as $crate::resume::Resume>::Yield;
+        $crate::resume::iterate_pinned! { @ptr
+            "Iterates without allocation: [`pin!`](core::pin::pin) the generator first.",
+            [$($params)*] &mut $gen where $($bounds)*
+        }
+        #[cfg(feature = "alloc")]
+        $crate::resume::iterate_pinned! { @ptr
+            "A generator pinned in a box by hand. `IntoIterator` for the generator itself does \
+             that, too, and frees the box when the generator finishes.",
+            [$($params)*] ::alloc::boxed::Box<$gen> where $($bounds)*
+        }
+    };
+    (@ptr $doc:literal, [$($params:tt)*] $ptr:ty where $($bounds:tt)*) => {
+        #[doc = $doc]
+        impl<$($params)*> Iterator for ::core::pin::Pin<$ptr> where $($bounds)* {
+            type Item = <Self as $crate::resume::Resume>::Yield;
 
             #[inline]
             fn next(&mut self) -> Option<Self::Item> {
@@ -147,7 +159,7 @@ macro_rules! iterate_pinned {
             }
         }
 
-        impl<$($params)*> ::core::iter::FusedIterator for ::core::pin::Pin<&mut $gen>
+        impl<$($params)*> ::core::iter::FusedIterator for ::core::pin::Pin<$ptr>
         where $($bounds)* {}
     };
 }

@@ -1,0 +1,96 @@
+//! Auto traits, layout and laziness of types, asserted at compile time.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Pending, Ready};
+use std::marker::PhantomPinned;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::MutexGuard;
+
+use static_assertions::{assert_impl_all as yes, assert_not_impl_any as no};
+use watertight::{Co, Gen, GeneratorState, Resume, ResumeError, TryGen, Yield};
+
+type NotSend = MutexGuard<'static, ()>; // `Sync` only.
+type NotSync = Cell<u8>; // `Send` only.
+
+// `Co`: `Send` iff `Y` and `R` are, never `Sync`, never `Clone`.
+yes!(Co<u8, u8>: Send, Unpin, UnwindSafe, RefUnwindSafe);
+yes!(Co<NotSync, NotSync>: Send);
+yes!(Co<RefCell<u8>, PhantomPinned>: Unpin, UnwindSafe);
+no!(Co<u8, u8>: Sync, Clone, Copy, Default);
+no!(Co<NotSend, u8>: Send);
+no!(Co<u8, NotSend>: Send);
+no!(Co<Rc<u8>>: Send);
+
+// A yield carries a `Y` and is answered with an `R`.
+yes!(Yield<'static, u8, u8>: Send, Unpin, Future<Output = u8>);
+yes!(Yield<'static, PhantomPinned, u8>: Unpin);
+no!(Yield<'static, u8, u8>: Sync, Clone);
+no!(Yield<'static, NotSend, u8>: Send);
+no!(Yield<'static, u8, NotSend>: Send);
+
+// A generator: `Send` iff its body, `Y`, `R` and its end are; `Unpin` iff its body is.
+yes!(Gen<u8, u8, Ready<u8>>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+yes!(Gen<NotSync, NotSync, Ready<NotSync>>: Send);
+no!(Gen<NotSend, u8, Ready<u8>>: Send);
+no!(Gen<u8, NotSend, Ready<u8>>: Send);
+no!(Gen<u8, u8, Ready<NotSend>>: Send);
+no!(Gen<NotSync, u8, Ready<u8>>: Sync);
+no!(Gen<u8, NotSync, Ready<u8>>: Sync);
+no!(Gen<u8, u8, Pinned>: Unpin);
+no!(Gen<u8, u8, Ready<u8>>: Clone, Iterator);
+yes!(Pin<&'static mut Gen<u8, (), Pending<()>>>: Iterator<Item = u8>, std::iter::FusedIterator);
+no!(Pin<&'static mut Gen<u8, u8, Pending<()>>>: Iterator); // It wants arguments.
+no!(Pin<&'static mut Gen<u8, (), Pending<u8>>>: Iterator); // Its end value would be lost.
+
+yes!(TryGen<u8, Ready<Result<(), u8>>>: Send, Sync, Unpin, Resume);
+no!(TryGen<NotSend, Ready<Result<(), u8>>>: Send);
+
+yes!(GeneratorState<u8, u8>: Copy, Ord);
+yes!(ResumeError<NotSend>: std::error::Error);
+yes!(ResumeError<u8>: Send, Sync, Copy);
+
+#[cfg(feature = "alloc")]
+mod boxed {
+    use super::*;
+    use watertight::{BoxGen, Boxed, LocalBoxGen};
+
+    yes!(BoxGen<'static, u8>: Send, Unpin, Iterator<Item = u8>, std::iter::FusedIterator);
+    yes!(BoxGen<'static, u8, u8, u8>: Resume);
+    no!(BoxGen<'static, u8, u8, u8>: Iterator, Sync, Clone);
+    yes!(LocalBoxGen<'static, Rc<u8>>: Unpin, Iterator<Item = Rc<u8>>);
+    no!(LocalBoxGen<'static, u8>: Send, Sync);
+    yes!(Boxed<Gen<u8, (), Pending<()>>>: Send, Unpin, Iterator);
+    yes!(Boxed<Gen<u8, (), Pinned>>: Unpin);
+    no!(Boxed<Gen<Rc<u8>, (), Pending<()>>>: Send);
+}
+
+/// A body that may not be moved.
+struct Pinned(#[allow(dead_code)] PhantomPinned);
+
+impl Future for Pinned {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        std::task::Poll::Ready(())
+    }
+}
+
+/// Real bodies, whose types cannot be named.
+#[test]
+fn bodies_pass_their_auto_traits_on() {
+    fn is_send<T: Send>(_: &T) {}
+    let numbers = [1, 2, 3];
+    let borrowing = watertight::generator(async |mut co: Co<u32>| {
+        for n in &numbers {
+            co.yield_(*n).await;
+        }
+        co.yield_all([4, 5]).await;
+    });
+    is_send(&borrowing);
+    let answering = watertight::generator(async |mut co: Co<u32, String>| {
+        let first = co.argument().await;
+        co.yield_(first.map_or(0, |s| s.len() as u32)).await
+    });
+    is_send(&answering);
+}

@@ -1,0 +1,15 @@
+//! Rule 3: what is yielded crosses the thread with the generator, even if the body holds none.
+use std::rc::Rc;
+use watertight::{Co, generator};
+
+fn main() {
+    let makes_them = generator(async |mut co: Co<Rc<u32>>| {
+        loop {
+            co.yield_(Rc::new(1)).await;
+        }
+    });
+    std::thread::spawn(move || {
+        let mut makes_them = std::pin::pin!(makes_them);
+        makes_them.next()
+    });
+}
