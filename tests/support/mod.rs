@@ -156,6 +156,13 @@ pub fn message<T>(f: impl FnOnce() -> T) -> String {
     }
 }
 
+/// Forgets `value`, but keeps its address, so that a leak checker sees that it is on purpose.
+pub fn forget<T>(value: T) {
+    static FORGOTTEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let address = Box::into_raw(Box::new(value)) as usize;
+    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(address);
+}
+
 /// A generator that holds something and never ends, for code that only wants one to be alive.
 pub fn holding(thing: Thing) -> Gen<u32, (), impl Future<Output = ()>> {
     generator(async |mut co: Co<u32>| {

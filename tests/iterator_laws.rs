@@ -1,0 +1,139 @@
+//! Every generator that iterates keeps the laws of iterators: fused, honest about its size, and
+//! each method the same as a plain iterator's at every position.
+
+use std::pin::{Pin, pin};
+
+use proptest::prelude::*;
+#[cfg(feature = "alloc")]
+use watertight::try_generator;
+use watertight::{Co, Gen, Resume, generator};
+
+fn items(items: Vec<u8>) -> Gen<u8, (), impl Future<Output = ()>> {
+    generator(async move |mut co: Co<u8>| co.yield_all(items).await)
+}
+
+/// `make` must give the items of `expected`, and keep the laws at every position.
+fn keeps_the_laws<T, I>(expected: &[T], make: impl Fn() -> I)
+where
+    T: Clone + PartialEq + std::fmt::Debug,
+    I: Iterator<Item = T>,
+{
+    for position in 0..=expected.len() + 2 {
+        let at = || {
+            let (mut ours, mut plain) = (make(), expected.iter().cloned());
+            for _ in 0..position {
+                assert_eq!(ours.next(), plain.next());
+            }
+            (ours, plain)
+        };
+        let (ours, plain) = at();
+        let (left, (low, high)) = (plain.len(), ours.size_hint());
+        assert!(low <= left && high.is_none_or(|high| left <= high), "{low} {high:?} {left}");
+        if position > expected.len() {
+            assert_eq!(ours.size_hint(), (0, Some(0)), "a finished generator knows it");
+        }
+        let (ours, plain) = at();
+        assert_eq!(ours.collect::<Vec<_>>(), plain.collect::<Vec<_>>());
+        let (ours, plain) = at();
+        assert_eq!(ours.count(), plain.count());
+        let (ours, plain) = at();
+        assert_eq!(ours.last(), plain.last());
+        let (ours, plain) = at();
+        let (mut a, mut b) = (vec![], vec![]);
+        ours.for_each(|item| a.push(item));
+        plain.for_each(|item| b.push(item));
+        assert_eq!(a, b);
+        for n in 0..3 {
+            let (mut ours, mut plain) = at();
+            assert_eq!(ours.nth(n), plain.nth(n));
+            assert_eq!(ours.next(), plain.next());
+            let (ours, plain) = at();
+            assert!(ours.skip(n).step_by(n + 1).eq(plain.skip(n).step_by(n + 1)));
+        }
+        let (ours, plain) = at();
+        let (mut ours, mut plain) = (ours.peekable(), plain.peekable());
+        assert_eq!(ours.peek(), plain.peek());
+        let mut ours = at().0;
+        ours.by_ref().for_each(drop);
+        for _ in 0..3 {
+            assert!(ours.next().is_none(), "fused");
+        }
+    }
+}
+
+/// Owns a pinned generator and iterates it through `Pin<&mut _>`.
+struct Pinned<G>(Pin<Box<G>>);
+
+impl<G: Resume> Iterator for Pinned<G>
+where
+    for<'a> Pin<&'a mut G>: Iterator<Item = u8>,
+{
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let mut pinned = self.0.as_mut();
+        let finished = pinned.is_finished();
+        assert_eq!(pinned.size_hint(), (0, finished.then_some(0)));
+        pinned.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.0.is_finished().then_some(0))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None, // Small inputs, found again at once.
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn generators_keep_the_laws(expected in prop::collection::vec(any::<u8>(), 0..6)) {
+        keeps_the_laws(&expected, || Pinned(Box::pin(items(expected.clone()))));
+        #[cfg(feature = "alloc")]
+        {
+            keeps_the_laws(&expected, || items(expected.clone()).into_iter());
+            keeps_the_laws(&expected, || items(expected.clone()).boxed());
+            keeps_the_laws(&expected, || items(expected.clone()).boxed_local());
+            keeps_the_laws(&expected, || Box::pin(items(expected.clone())));
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn fallible_generators_keep_the_laws(
+        items in prop::collection::vec(any::<u8>(), 0..5),
+        error in prop::option::of(any::<u8>()),
+    ) {
+        let expected: Vec<Result<u8, u8>> =
+            items.iter().map(|item| Ok(*item)).chain(error.map(Err)).collect();
+        let make = || {
+            let items = items.clone();
+            try_generator(async move |mut co: Co<u8>| {
+                co.yield_all(items).await;
+                error.map_or(Ok(()), Err)
+            })
+        };
+        keeps_the_laws(&expected, || make().into_iter());
+        keeps_the_laws(&expected, || make().boxed());
+        keeps_the_laws(&expected, || Box::pin(make()));
+    }
+}
+
+#[test]
+fn adaptors_are_lazy() {
+    // A generator that panics when it is pulled: making any adaptor must not pull it.
+    let never = || generator(async |_co: Co<u8>| panic!("pulled"));
+    macro_rules! lazily {
+        ($($adapt:ident($($with:expr)?)),* $(,)?) => {$(
+            drop(pin!(never()).as_mut().$adapt($($with)?));
+        )*};
+    }
+    lazily!(map(|x| x), filter(|_| true), chain([1]), zip([1]), take(1), skip(1), step_by(2));
+    lazily!(peekable(), fuse(), enumerate(), take_while(|_| true));
+    let mut none = pin!(never());
+    assert_eq!(none.as_mut().take(0).count(), 0);
+    assert!(none.as_mut().close());
+}
