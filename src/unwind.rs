@@ -25,13 +25,16 @@ pub(crate) fn release<T>(value: T) {
 fn contain(drop_it: impl FnOnce()) {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     // Nothing is looked at after the panic but what was being dropped, and that is gone.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(drop_it)) {
-        // A payload is user data: its destructor may panic, and so may that payload's. The third
-        // one is forgotten, or there would be no end to it.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            core::mem::forget(again);
+    let mut dropped = catch_unwind(AssertUnwindSafe(drop_it));
+    // A payload is user data: its destructor may panic, too, with another payload. To follow that
+    // for ever would be a hang, so the last one is forgotten.
+    for _ in 0..16 {
+        match dropped {
+            Ok(()) => return,
+            Err(payload) => dropped = catch_unwind(AssertUnwindSafe(|| drop(payload))),
         }
     }
+    core::mem::forget(dropped);
 }
 
 /// Holds a value while something else is done that may panic; if it does, the value is

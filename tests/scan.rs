@@ -1,0 +1,432 @@
+//! `examples/scan.rs` as a program: what it prints, what it passes over, and that whatever it
+//! meets, its account balances.
+
+#![cfg(not(miri))] // It starts processes.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use regex::Regex;
+use tempfile::TempDir;
+
+/// The example, as built for this run of the tests.
+///
+/// `cargo test` builds the examples first, `cargo test --test scan` does not: then what is there
+/// may be missing or older than its source, and is built here.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // <target>[/<triple>]/<profile>/deps/scan-<hash>
+        let test = std::env::current_exe().expect("a test knows its own path");
+        let directory = test.ancestors().nth(2).expect("a test is in `deps`");
+        let program =
+            directory.join("examples").join(format!("scan{}", std::env::consts::EXE_SUFFIX));
+        if modified(&program) < newest_source() {
+            build(directory);
+        }
+        assert!(
+            program.is_file(),
+            "{} is missing: `cargo build --example scan`",
+            program.display()
+        );
+        program
+    })
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+fn newest_source() -> Option<SystemTime> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = fs::read_dir(package.join("src")).into_iter().flatten().flatten();
+    let example = package.join("examples/scan.rs");
+    library.map(|file| file.path()).chain([example]).filter_map(|path| modified(&path)).max()
+}
+
+fn build(directory: &Path) {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("<target>/tmp");
+    let name = |path: &Path| path.file_name().map(OsStr::to_owned).expect("a named directory");
+    let profile = match name(directory) {
+        debug if debug == "debug" => "dev".into(),
+        other => other,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", "scan", "--manifest-path"]);
+    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    cargo.arg("--target-dir").arg(target).arg("--profile").arg(profile);
+    if let Some(triple) = directory.parent().filter(|&parent| parent != target) {
+        cargo.arg("--target").arg(name(triple));
+    }
+    assert!(cargo.status().expect("cargo runs").success(), "`scan` does not build");
+}
+
+fn command<A: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(program());
+    command.current_dir(directory).args(args).stdin(Stdio::null());
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "RUST_BACKTRACE"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+#[derive(Debug)]
+struct Run {
+    code: Option<i32>,
+    /// The lines before the account.
+    hits: Vec<String>,
+    account: String,
+    stderr: String,
+}
+
+impl Run {
+    fn of(mut command: Command) -> Self {
+        let output = command.output().expect("scan starts");
+        let stdout = String::from_utf8(output.stdout).expect("scan writes UTF-8");
+        let stderr = String::from_utf8(output.stderr).expect("scan writes UTF-8");
+        let (hits, account) = match Regex::new(r"(?m)^\n").unwrap().find(&stdout) {
+            Some(blank) => (&stdout[..blank.start()], &stdout[blank.end()..]),
+            None => ("", &*stdout),
+        };
+        let hits = hits.lines().map(str::to_owned).collect();
+        let run = Run { code: output.status.code(), hits, account: account.to_owned(), stderr };
+        assert!(!run.stderr.contains("panicked"), "{run:#?}");
+        run
+    }
+
+    /// The numbers of one row of the account.
+    fn row(&self, name: &str) -> Vec<i64> {
+        let row = self.account.lines().find_map(|line| line.strip_prefix(name));
+        let row = row.unwrap_or_else(|| panic!("no row `{name}` in {self:#?}"));
+        let number = Regex::new(r" (\d+)").unwrap(); // Not the 8 of UTF-8.
+        number.captures_iter(row).map(|number| number[1].parse().unwrap()).collect()
+    }
+
+    /// Files visited, opened, closed.
+    fn files(&self) -> [i64; 3] {
+        self.row("files").try_into().unwrap()
+    }
+
+    /// Passed over: unreadable, not UTF-8, with too long a line.
+    fn passed_over(&self) -> [i64; 3] {
+        self.row("passed over").try_into().unwrap()
+    }
+}
+
+/// Runs `scan` and checks what must hold however it went: it balances.
+fn scan<A: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = A>) -> Run {
+    let run = Run::of(command(directory, args));
+    let [visited, opened, closed] = run.files();
+    assert_eq!(opened, closed, "{run:#?}");
+    assert!(opened <= visited, "{run:#?}");
+    let [started, released] = run.row("generators").try_into().unwrap();
+    assert_eq!(started, released, "{run:#?}");
+    assert!(started >= 1, "{run:#?}");
+    let [peak, after] = run.row("heap").try_into().unwrap();
+    assert!(peak > 0, "{run:#?}");
+    assert_eq!(after, 0, "{run:#?}");
+    if cfg!(target_os = "linux") {
+        let [before, _, after] = run.row("descriptors").try_into().unwrap();
+        assert_eq!(before, after, "{run:#?}");
+    }
+    assert!(run.account.ends_with("\nnothing left alive\n"), "{run:#?}");
+    assert_eq!(run.code, Some(if run.hits.is_empty() { 1 } else { 0 }), "{run:#?}");
+    run
+}
+
+/// A directory with these files. A name may have directories in it.
+fn tree(files: &[(&str, &[u8])]) -> TempDir {
+    let tree = tempfile::tempdir().unwrap();
+    for (name, contents) in files {
+        let path = tree.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+    tree
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn without_arguments_it_finds_the_functions_here_in_the_order_of_names() {
+    let tree = tree(&[
+        ("b.rs", b"struct B;\n\nfn second() {}\n"),
+        ("a/z.rs", b"    fn first() {}\r\n"),
+        ("c.rs", b"fn third() {}"),
+        (".hidden/d.rs", b"fn fourth() {}\n"),
+        (".e.rs", b"fn fifth() {}\n"),
+        ("target/f.rs", b"fn sixth() {}\n"),
+    ]);
+    let run = scan(tree.path(), NONE);
+    let inside = |path: &str| path.replace('/', std::path::MAIN_SEPARATOR_STR);
+    let expected = [
+        format!("{}:1:     fn first() {{}}", inside("a/z.rs")),
+        "b.rs:3: fn second() {}".to_owned(),
+        "c.rs:1: fn third() {}".to_owned(),
+    ];
+    assert_eq!(run.hits, expected);
+    assert!(run.account.starts_with("3 matching lines; searched to the end, with 0 files open"));
+    assert_eq!(run.files(), [3, 3, 3]);
+    assert_eq!(run.row("directories"), [2]);
+    assert_eq!(run.row("read"), [5, 19 + 26 + 13]);
+    assert_eq!(run.stderr, "");
+
+    assert_eq!(scan(tree.path(), ["--unrestricted"]).hits.len(), 6);
+}
+
+#[test]
+fn g3_g10_after_the_last_match_the_file_is_closed_and_no_other_is_opened() {
+    let names: Vec<String> = (0..30).map(|n| format!("{n:02}.txt")).collect();
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), b"hit\nmiss\nhit\n".as_slice())).collect();
+    let tree = tree(&files);
+
+    let run = scan(tree.path(), [".", "hit"]);
+    assert_eq!(run.hits.len(), 10);
+    assert_eq!(run.hits[9], "04.txt:3: hit");
+    assert_eq!(run.files(), [5, 5, 5]);
+    let stopped = "10 matching lines; stopped early, with 1 file open and 3 generators alive\n";
+    assert!(run.account.starts_with(stopped), "{run:#?}");
+    if cfg!(target_os = "linux") {
+        let descriptors = run.row("descriptors");
+        assert_eq!(descriptors[1], descriptors[0] + 1, "{run:#?}");
+    }
+
+    let run = scan(tree.path(), [".", "hit", "-n", "1"]);
+    assert_eq!(run.files(), [1, 1, 1]);
+    assert_eq!(run.row("read"), [1, 4]);
+    assert!(run.account.starts_with("1 matching line; stopped early"), "{run:#?}");
+
+    let run = scan(tree.path(), [".", "hit", "--all"]);
+    assert_eq!(run.hits.len(), 60);
+    assert_eq!(run.files(), [30, 30, 30]);
+    assert_eq!(run.row("generators"), [32, 32]);
+}
+
+#[test]
+fn a_forgotten_search_is_noticed() {
+    let tree = tree(&[("a", b"fn a\n"), ("b", b"fn b\n")]);
+    let run = Run::of(command(tree.path(), ["--forget", "-n", "1"]));
+    assert_eq!(run.code, Some(2));
+    assert_eq!(run.files(), [1, 1, 0]);
+    assert_eq!(run.row("generators"), [3, 0]);
+    let verdict = run.account.lines().last().unwrap();
+    assert!(verdict.starts_with("left alive: 1 file, 3 generators, "), "{run:#?}");
+    assert_eq!(verdict.ends_with(" bytes, 1 descriptor"), cfg!(target_os = "linux"), "{run:#?}");
+
+    // Once it has finished there is nothing left to leak but the memory it stood in.
+    let run = Run::of(command(tree.path(), ["--forget", "--all"]));
+    assert_eq!(run.code, Some(2));
+    assert_eq!(run.files(), [2, 2, 2]);
+    let verdict = run.account.lines().last().unwrap();
+    assert!(Regex::new(r"^left alive: \d+ bytes$").unwrap().is_match(verdict), "{run:#?}");
+}
+
+#[test]
+fn nothing_found_is_exit_status_1() {
+    let tree = tree(&[("a", b"nothing\n"), ("empty", b"")]);
+    let run = scan(tree.path(), NONE);
+    assert_eq!(run.code, Some(1));
+    assert!(run.account.starts_with("0 matching lines; searched to the end"), "{run:#?}");
+    assert_eq!(run.files(), [2, 2, 2]);
+}
+
+#[test]
+fn a_single_file_can_be_the_root() {
+    let tree = tree(&[("dir/a.rs", b"fn a() {}\n"), ("dir/b.rs", b"fn b() {}\n")]);
+    let file = Path::new("dir").join("a.rs");
+    let run = scan(tree.path(), [&file]);
+    assert_eq!(run.hits, [format!("{}:1: fn a() {{}}", file.display())]);
+    assert_eq!(run.row("directories"), [0]);
+    assert_eq!(run.files(), [1, 1, 1]);
+}
+
+#[test]
+fn wrong_arguments_are_exit_status_2() {
+    let tree = tree(&[("a", b"fn a\n")]);
+    let cases: [(&[&str], &str); 6] = [
+        (&["missing"], "scan: missing: "),
+        (&[".", "("], "unclosed group"),
+        (&["-n", "0"], "invalid value '0'"),
+        (&["-n", "3", "--all"], "cannot be used with"),
+        (&["--color", "green"], "invalid value 'green'"),
+        (&["--nonsense"], "unexpected argument"),
+    ];
+    for (args, message) in cases {
+        let run = Run::of(command(tree.path(), args));
+        assert_eq!(run.code, Some(2), "{args:?}: {run:#?}");
+        assert!(run.stderr.contains(message), "{args:?}: {run:#?}");
+        assert_eq!(run.account, "", "{args:?}: {run:#?}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_the_exit_status() {
+    let run = Run::of(command(Path::new("."), ["--help"]));
+    let help = run.hits.join("\n") + &run.account;
+    assert_eq!(run.code, Some(0));
+    assert!(help.contains("Examples:") && help.contains("Exit status: 0"), "{help}");
+}
+
+#[test]
+fn invalid_utf_8_is_passed_over_from_that_line_on() {
+    let tree = tree(&[
+        ("a", b"fn kept() {}\nfn \xff() {}\nfn lost() {}\n"),
+        ("b", b"\x7fELF\x02\x01\x01\x00\xf0\n"),
+        ("c", b"fn other() {}\n"),
+    ]);
+    let run = scan(tree.path(), NONE);
+    assert_eq!(run.hits, ["a:1: fn kept() {}", "c:1: fn other() {}"]);
+    assert_eq!(run.passed_over(), [0, 2, 0]);
+    assert_eq!(run.files(), [3, 3, 3]);
+    assert_eq!(run.stderr, "", "binary files are common: they are only counted");
+
+    let run = scan(tree.path(), ["--verbose"]);
+    let complaints = "scan: a:2: not UTF-8, skipped from here on\n\
+                      scan: b:1: not UTF-8, skipped from here on\n";
+    assert_eq!(run.stderr, complaints);
+}
+
+#[test]
+fn a_line_may_be_a_mebibyte_long_and_no_longer() {
+    let line = |length: usize| [b"fn a".repeat(length / 4), b"\nfn next\n".to_vec()].concat();
+    let limit = 1 << 20;
+    let (longest, longer) = (line(limit - 4)[1..].to_vec(), line(limit));
+    let tree = tree(&[("a", &line(40 << 20)), ("b", &longer), ("c", &longest), ("d", b"fn d\n")]);
+    let run = scan(tree.path(), [".", "^(fn|n a)"]);
+    let [c, next, d] = run.hits.as_slice() else { panic!("{} hits", run.hits.len()) };
+    assert!(c.starts_with("c:1: n afn a"));
+    assert_eq!([next, d], ["c:2: fn next", "d:1: fn d"]);
+    assert_eq!(run.passed_over(), [0, 0, 2]);
+    assert_eq!(run.stderr, "");
+    // The buffer doubles, so growing it to the limit holds twice that and half of it again.
+    assert!(run.row("heap")[0] < 5 << 20, "{}", run.account);
+
+    let run = scan(tree.path(), [".", "^fn d", "-v"]);
+    assert_eq!(run.stderr.lines().count(), 2);
+    assert!(run.stderr.starts_with("scan: a:1: longer than 1048576 bytes"), "{run:#?}");
+}
+
+/// Permissions do not bind a privileged user; for one the other test of unreadable files has to do.
+#[cfg(unix)]
+#[test]
+fn what_may_not_be_read_is_reported_and_passed_over() {
+    use std::os::unix::fs::PermissionsExt;
+    let tree = tree(&[("a", b"fn a\n"), ("b/inside", b"fn b\n"), ("c", b"fn c\n")]);
+    let permit = |name: &str, mode| {
+        fs::set_permissions(tree.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    permit("a", 0o000);
+    permit("b", 0o000);
+    let binds = File::open(tree.path().join("a")).is_err();
+    let run = scan(tree.path(), NONE);
+    permit("b", 0o700); // Or the directory could not be removed.
+    if !binds {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    assert_eq!(run.hits, ["c:1: fn c"]);
+    assert_eq!(run.passed_over(), [2, 0, 0]);
+    assert_eq!(run.files(), [2, 1, 1]);
+    assert_eq!(run.stderr.lines().count(), 2, "{run:#?}");
+    assert!(run.stderr.contains("scan: a: "), "{run:#?}");
+}
+
+/// A file that opens and cannot be read, for any user: the first page of memory is never mapped.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_fails_while_it_is_read_is_reported_and_closed() {
+    let run = scan(Path::new("/"), ["/proc/self/mem"]);
+    assert_eq!(run.passed_over(), [1, 0, 0]);
+    assert_eq!(run.files(), [1, 1, 1]);
+    assert!(run.stderr.starts_with("scan: /proc/self/mem: "), "{run:#?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_followed_and_only_regular_files_are_opened() {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    let tree = tree(&[("a", b"fn a\n"), ("b/c", b"fn c\n")]);
+    symlink("..", tree.path().join("b/loop")).unwrap();
+    symlink("nowhere", tree.path().join("dangling")).unwrap();
+    symlink("a", tree.path().join("link")).unwrap();
+    let _socket = UnixListener::bind(tree.path().join("socket")).unwrap();
+    let run = scan(tree.path(), NONE);
+    assert_eq!(run.hits, ["a:1: fn a", "b/c:1: fn c"]);
+    assert_eq!(run.files(), [2, 2, 2]);
+    assert_eq!(run.stderr, "");
+
+    // The root is not found on the way: it was asked for.
+    assert_eq!(scan(tree.path(), ["link"]).hits, ["link:1: fn a"]);
+    assert_eq!(scan(tree.path(), ["b/loop"]).row("directories"), [2]);
+
+    for root in ["dangling", "socket", "/dev/null"] {
+        let run = Run::of(command(tree.path(), [root]));
+        assert_eq!(run.code, Some(2), "{run:#?}");
+        assert!(run.stderr.starts_with(&format!("scan: {root}: ")), "{run:#?}");
+    }
+}
+
+#[test]
+fn g6_a_reader_who_has_seen_enough_ends_it_quietly() {
+    let names: Vec<String> = (0..50).map(|n| format!("{n:02}.txt")).collect();
+    let contents = "fn hit() {}\n".repeat(1_000);
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), contents.as_bytes())).collect();
+    let tree = tree(&files);
+    for read_one in [true, false] {
+        let mut command = command(tree.path(), ["--all"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        if read_one {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            assert_eq!(line, "00.txt:1: fn hit() {}\n");
+        }
+        drop(stdout);
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_exit_status_2() {
+    let tree = tree(&[("a", b"fn a\n")]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = command(tree.path(), NONE).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("scan: cannot write: "), "{stderr}");
+}
+
+#[test]
+fn colours_are_for_terminals_unless_asked_for() {
+    let tree = tree(&[("a", b"one two one\n")]);
+    let plain = scan(tree.path(), [".", "one"]);
+    assert_eq!(plain.hits, ["a:1: one two one"]);
+
+    let coloured = |setting, variable| {
+        let mut command = command(tree.path(), [".", "one", "--color", setting]);
+        command.env(variable, "1");
+        Run::of(command)
+    };
+    let always = coloured("always", "UNUSED");
+    let one = "\u{1b}[1m\u{1b}[31mone\u{1b}[0m";
+    assert!(always.hits[0].ends_with(&format!(": {one} two {one}")), "{always:#?}");
+    assert!(always.account.contains("nothing left alive\u{1b}[0m"), "{always:#?}");
+    // What is asked for outright goes before the environment, and the environment before a guess.
+    assert_eq!(coloured("always", "NO_COLOR").hits, always.hits);
+    assert_eq!(coloured("never", "CLICOLOR_FORCE").hits, plain.hits);
+    assert_eq!(coloured("auto", "CLICOLOR_FORCE").hits, always.hits);
+    assert_eq!(coloured("auto", "NO_COLOR").hits, plain.hits);
+}

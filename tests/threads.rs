@@ -1,0 +1,92 @@
+//! Threads against the engine's own atomics and its one rule about them, as a plain program: no
+//! test harness, no channels, no locks, so that ThreadSanitizer sees every synchronisation there
+//! is. `.ci/thread-sanitizer` runs it instrumented; `cargo test` runs it as it is.
+
+use std::collections::HashSet;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::thread;
+
+use watertight::GeneratorState::{Complete, Yielded};
+use watertight::{Co, Gen, generator};
+
+fn main() {
+    identities_are_drawn_by_many_threads();
+    a_generator_changes_threads_between_steps();
+    one_waker_lent_to_many_threads();
+    println!("threads: ok");
+}
+
+fn counting(upto: u64) -> Gen<u64, (), impl Future<Output = ()> + Send> {
+    generator(async move |mut co: Co<u64>| co.yield_all(0..upto).await)
+}
+
+/// Every generator draws an identity; more than one block for each thread. Were two of them equal,
+/// the nested ones would take each other's values.
+fn identities_are_drawn_by_many_threads() {
+    let work = || {
+        let mut sum = 0;
+        for _ in 0..300_000 {
+            let outer = pin!(generator(async |mut co: Co<u64>| {
+                let inner = pin!(counting(3));
+                for n in inner {
+                    co.yield_(n * 10).await;
+                }
+            }));
+            sum += outer.sum::<u64>();
+        }
+        sum
+    };
+    let sums: Vec<u64> = thread::scope(|threads| {
+        let running: Vec<_> = (0..4).map(|_| threads.spawn(work)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(HashSet::<u64>::from_iter(sums), HashSet::from([9_000_000]));
+}
+
+/// Only the join of one thread and the start of the next order the steps.
+fn a_generator_changes_threads_between_steps() {
+    let mut generator = Box::pin(counting(50));
+    for n in 0..50 {
+        let (next, back) =
+            thread::spawn(move || (generator.as_mut().next(), generator)).join().unwrap();
+        assert_eq!(next, Some(n));
+        generator = back;
+    }
+    assert_eq!(generator.next(), None);
+}
+
+/// The body lends its waker to threads for the time of one poll. One polls the body's own yield,
+/// which writes to the slot on this thread's stack; the others clone and wake, which read it.
+fn one_waker_lent_to_many_threads() {
+    for round in 0..100 {
+        let mut answers = pin!(generator(async |mut co: Co<Box<u64>, Box<u64>>| {
+            let mut yielding = co.yield_(Box::new(round));
+            std::future::poll_fn(|cx| {
+                let waker = cx.waker();
+                thread::scope(|threads| {
+                    let poll_here = || {
+                        let mut cx = Context::from_waker(waker);
+                        assert!(Pin::new(&mut yielding).poll(&mut cx).is_pending());
+                    };
+                    let wake_here = || {
+                        waker.wake_by_ref();
+                        waker.clone().wake();
+                    };
+                    let running = [
+                        threads.spawn(poll_here),
+                        threads.spawn(wake_here),
+                        threads.spawn(wake_here),
+                    ];
+                    // The end of the scope waits for them too, but out of ThreadSanitizer's sight.
+                    running.into_iter().for_each(|thread| thread.join().unwrap());
+                });
+                Poll::Ready(())
+            })
+            .await;
+            *yielding.await
+        }));
+        assert_eq!(answers.as_mut().resume(Box::new(0)), Ok(Yielded(Box::new(round))));
+        assert_eq!(answers.as_mut().resume(Box::new(7)), Ok(Complete(7)));
+    }
+}
