@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
 use core::mem;
 use core::pin::Pin;
 use core::task::{Poll, Waker};
@@ -10,8 +9,7 @@ use core::task::{Poll, Waker};
 use pin_project_lite::pin_project;
 
 use crate::co::Co;
-use crate::handoff::{self, Step};
-use crate::identity::Identity;
+use crate::handoff::{self, Gate, Step};
 use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate_pinned};
 use crate::unwind::Poison;
 
@@ -41,9 +39,9 @@ where
     B: FnOnce(Co<Y, R>) -> F,
     F: Future,
 {
-    let (id, key) = handoff::new();
+    let (gate, key) = handoff::pair();
     let body = body(Co::new(key));
-    Gen { id, poison: Poison::new(), state: State::Live { body }, marker: PhantomData }
+    Gen { gate, poison: Poison::new(), state: State::Live { body } }
 }
 
 pin_project! {
@@ -71,8 +69,8 @@ pin_project! {
     ///
     /// With arguments or an end value use [`resume`](Gen::resume).
     ///
-    /// A generator is 8 bytes of identity, the body's state, and a tag. It is `Send` if the body,
-    /// `Y` and `R` are. It is `Unpin` only if the body is. It is `UnwindSafe` if the body is,
+    /// A generator is 8 bytes of identity, a tag, and the body's state or its end value, whichever
+    /// is larger. It is `Send` if the body, `Y`, `R` and the end value are. It is `Unpin` only if the body is. It is `UnwindSafe` if the body is,
     /// like any iterator adaptor: after a panic the generator itself is finished, but what the
     /// body borrowed may have been left half-changed.
     ///
@@ -101,13 +99,10 @@ pin_project! {
     where
         F: Future,
     {
-        id: Identity,
+        gate: Gate<Y, R>,
         poison: Poison,
         #[pin]
         state: State<F, F::Output>,
-        // Yields `Y` (covariant), takes `R` (invariant: see rule 2 in `handoff`), and for `Send`
-        // and `Sync` counts as holding both.
-        marker: PhantomData<(Y, R, fn(R) -> R)>,
     }
 }
 
@@ -161,7 +156,7 @@ impl<Y, R, F: Future> Gen<Y, R, F> {
             mem::forget(running);
             return this.state.after_the_end(argument);
         };
-        let Step { value, poll } = handoff::step(this.id, Waker::noop(), argument, body);
+        let Step { value, poll } = this.gate.step(Waker::noop(), argument, body);
         match (value, poll) {
             (Some(value), Poll::Pending) => {
                 mem::forget(running);

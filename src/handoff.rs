@@ -15,10 +15,10 @@
 //!    `VTABLE`, a private static that is not generic, so its address means "the data pointer is a
 //!    `Slot`, whose first field is a `Header`"; then the header's identity with the key's.
 //!    An identity belongs to one generator for the life of the process ([`crate::identity`]), and
-//!    one [`Key<Y, R>`] is made for it, invariant in `Y` and `R`. Equal identities therefore mean
-//!    equal types, lifetimes included.
+//!    [`pair`] makes for it one [`Gate<Y, R>`], which makes its slots, and one [`Key<Y, R>`],
+//!    invariant in both. Equal identities therefore mean equal types, lifetimes included.
 //! 2. *The slot is alive.* `find` reads the waker in a `Context`, which borrows it; the borrow
-//!    began inside `poll` in [`step`] and cannot outlive that call, which the slot does. A clone
+//!    began inside `poll` in [`Gate::step`] and cannot outlive that call, which the slot does. A clone
 //!    of the waker does not point to the slot: it is a clone of the caller's waker.
 //! 3. *No two accesses at once.* `Waker` is `Sync`, so a body may lend `&Waker` to other threads
 //!    while it is polled. But the fields behind `UnsafeCell` are touched only through the one key
@@ -62,7 +62,7 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_noth
 
 /// The slot must not outlive its step, so a clone is a clone of the caller's waker.
 unsafe fn clone(slot: *const ()) -> RawWaker {
-    // SAFETY: called through a waker with our vtable, made only in `step`, whose data pointer is
+    // SAFETY: called through a waker with our vtable, made only in `Gate::step`, whose data pointer is
     // a live `Slot` with a `Header` at its start (1 and 2 above). The header is only ever read.
     let header = unsafe { &*slot.cast::<Header<'_>>() };
     let theirs = ManuallyDrop::new(header.caller.clone());
@@ -84,48 +84,58 @@ pub(crate) struct Step<Y, T> {
     pub(crate) poll: Poll<T>,
 }
 
-/// Resumes `body` once, lending it `argument` and, for wakers it clones, `caller`.
+/// The side of whoever resumes: it makes the slots. There is one for each identity.
 ///
-/// An argument that nobody took is dropped before this returns.
-///
-/// # Panics
-///
-/// If the body panics, or the destructor of an argument that nobody took. What the slot held is
-/// dropped first.
-#[inline(always)]
-pub(crate) fn step<Y, R, F: Future>(
-    id: &Identity,
-    caller: &Waker,
-    argument: R,
-    body: Pin<&mut F>,
-) -> Step<Y, F::Output> {
-    let slot = Slot::<Y, R> {
-        header: Header { id: id.get(), caller },
-        value: UnsafeCell::new(None),
-        argument: UnsafeCell::new(Some(argument)),
-    };
-    let slot = Spill(ManuallyDrop::new(slot));
-    // SAFETY: the vtable's functions expect a live `Slot`, and this one lives on this frame until
-    // after the poll. They are thread-safe: they only read the header, whose `&Waker` is `Sync`.
-    // `ManuallyDrop`, because dropping this waker would be a call for nothing.
-    let waker = unsafe { Waker::new((&raw const slot.0).cast(), &VTABLE) };
-    let waker = ManuallyDrop::new(waker);
-    let poll = body.poll(&mut Context::from_waker(&waker));
+/// The marker makes it covariant in `Y` and invariant in `R` (a covariant gate for `&'static str`
+/// would let a `&'short str` in), and `Send` and `Sync` if both are.
+pub(crate) struct Gate<Y, R> {
+    id: Identity,
+    marker: PhantomData<(Y, R, fn(R) -> R)>,
+}
 
-    let (value, argument) = slot.into_contents();
-    if needs_drop::<R>() && argument.is_some() {
-        // Its destructor may panic; what the body gave must not be leaked or aborted over then.
-        let (value, poll) = (Shield::new(value), Shield::new(poll));
-        drop(argument);
-        Step { value: value.into_inner(), poll: poll.into_inner() }
-    } else {
-        Step { value, poll }
+impl<Y, R> Gate<Y, R> {
+    /// Resumes `body` once, lending it `argument` and, for the wakers it clones, `caller`.
+    ///
+    /// An argument that nobody took is dropped before this returns.
+    ///
+    /// # Panics
+    ///
+    /// If the body panics, or the destructor of an argument that nobody took. What the slot held
+    /// is dropped first.
+    #[inline(always)]
+    pub(crate) fn step<F: Future>(
+        &self,
+        caller: &Waker,
+        argument: R,
+        body: Pin<&mut F>,
+    ) -> Step<Y, F::Output> {
+        let slot = Spill(Slot::<Y, R> {
+            header: Header { id: self.id.get(), caller },
+            value: UnsafeCell::new(None),
+            argument: UnsafeCell::new(Some(argument)),
+        });
+        // SAFETY: the vtable's functions expect a live `Slot`, and this one lives on this frame
+        // until after the poll. They are thread-safe: they only read the header, whose `&Waker` is
+        // `Sync`. `ManuallyDrop`, because dropping this waker would be a call for nothing.
+        let waker = unsafe { Waker::new((&raw const slot.0).cast(), &VTABLE) };
+        let waker = ManuallyDrop::new(waker);
+        let poll = body.poll(&mut Context::from_waker(&waker));
+
+        let (value, argument) = slot.into_contents();
+        if needs_drop::<R>() && argument.is_some() {
+            // Its destructor may panic; what the body gave must not be leaked or aborted over.
+            let (value, poll) = (Shield::new(value), Shield::new(poll));
+            drop(argument);
+            Step { value: value.into_inner(), poll: poll.into_inner() }
+        } else {
+            Step { value, poll }
+        }
     }
 }
 
 /// Empties the slot when a body's panic passes through: each value on its own, so that a
 /// destructor that panics as well neither aborts nor keeps the other from being dropped.
-struct Spill<'w, Y, R>(ManuallyDrop<Slot<'w, Y, R>>);
+struct Spill<'w, Y, R>(Slot<'w, Y, R>);
 
 impl<Y, R> Spill<'_, Y, R> {
     #[inline(always)]
@@ -158,13 +168,6 @@ pub(crate) struct Key<Y, R> {
 }
 
 impl<Y, R> Key<Y, R> {
-    /// The key to the slots that carry `id`. To be called once for each identity: its one caller
-    /// is [`new`], which makes the identity as well.
-    #[inline(always)]
-    fn new(id: &Identity) -> Self {
-        Key { id: id.get(), marker: PhantomData }
-    }
-
     /// Takes the argument of the step in progress, if no yield has.
     ///
     /// # Panics
@@ -183,12 +186,12 @@ impl<Y, R> Key<Y, R> {
     }
 }
 
-/// An identity and its one key.
+/// A new identity: its gate, for whoever resumes, and its one key, for the body.
 #[inline(always)]
-pub(crate) fn new<Y, R>() -> (Identity, Key<Y, R>) {
+pub(crate) fn pair<Y, R>() -> (Gate<Y, R>, Key<Y, R>) {
     let id = Identity::new();
-    let key = Key::new(&id);
-    (id, key)
+    let key = Key { id: id.get(), marker: PhantomData };
+    (Gate { id, marker: PhantomData }, key)
 }
 
 /// The slot behind this context with the identity it carries, if the context is one of ours. Only
