@@ -191,7 +191,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Every matching line of every file, and every problem on the way.
-    fn hits(&self) -> Gen<Found, (), impl Future<Output = ()>> {
+    fn hits(&self) -> Gen<Found, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
             for file in pin!(self.files()) {
@@ -206,7 +206,7 @@ impl Search<'_> {
     }
 
     /// The files under the root, in the order of their names, found as they are asked for.
-    fn files(&self) -> Gen<walkdir::Result<PathBuf>, (), impl Future<Output = ()>> {
+    fn files(&self) -> Gen<walkdir::Result<PathBuf>, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
             let tree = WalkDir::new(&self.args.directory).sort_by_file_name().into_iter();

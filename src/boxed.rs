@@ -129,7 +129,7 @@ impl<G: Resume + ?Sized> fmt::Debug for Boxed<G> {
     }
 }
 
-impl<Y, F: Future<Output = ()>> IntoIterator for Gen<Y, (), F> {
+impl<Y, F: Future<Output = ()>> IntoIterator for Gen<Y, F> {
     type Item = Y;
     type IntoIter = Boxed<Self>;
 
@@ -151,7 +151,7 @@ impl<Y, E, F: Future<Output = Result<(), E>>> IntoIterator for TryGen<Y, F> {
     }
 }
 
-impl<Y, R, F: Future> Gen<Y, R, F> {
+impl<Y, R, F: Future> Gen<Y, F, R> {
     /// Boxes the generator and erases its body's type, to be stored or returned.
     ///
     /// # Examples

@@ -34,7 +34,7 @@ use crate::unwind::Poison;
 /// assert_eq!(squares.into_iter().collect::<Vec<_>>(), [1, 4, 9]);
 /// ```
 #[inline(always)]
-pub fn generator<Y, R, B, F>(body: B) -> Gen<Y, R, F>
+pub fn generator<Y, R, B, F>(body: B) -> Gen<Y, F, R>
 where
     B: FnOnce(Co<Y, R>) -> F,
     F: Future,
@@ -58,8 +58,8 @@ pin_project! {
 pin_project! {
     /// A generator: a suspended body, resumed for one value at a time.
     ///
-    /// Made by [`generator`]. `Y` is what it yields, `R` what it is resumed with (`()` for
-    /// iteration), `F` the body's future, whose output is what the generator ends with.
+    /// Made by [`generator`]. `Y` is what it yields, `F` the body's future, whose output is what
+    /// the generator ends with, and `R` what it is resumed with: `()` for iteration.
     ///
     /// Three ways to use it, by cost:
     ///
@@ -95,7 +95,7 @@ pin_project! {
     ///
     /// A body that loops for ever without yielding never gives control back, as any loop would.
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
-    pub struct Gen<Y, R, F>
+    pub struct Gen<Y, F, R = ()>
     where
         F: Future,
     {
@@ -119,7 +119,7 @@ impl<F, T> Drop for Running<'_, F, T> {
     }
 }
 
-impl<Y, R, F: Future> Gen<Y, R, F> {
+impl<Y, R, F: Future> Gen<Y, F, R> {
     /// Makes a generator from a body; see [`generator`].
     #[inline(always)]
     pub fn new<B>(body: B) -> Self
@@ -234,7 +234,7 @@ fn foreign_await() -> ! {
     )
 }
 
-impl<Y, R, F: Future> Resume for Gen<Y, R, F> {
+impl<Y, R, F: Future> Resume for Gen<Y, F, R> {
     type Argument = R;
     type Yield = Y;
     type Return = F::Output;
@@ -254,9 +254,9 @@ impl<Y, R, F: Future> Resume for Gen<Y, R, F> {
     }
 }
 
-iterate_pinned! { [Y, F] Gen<Y, (), F> where F: Future<Output = ()> }
+iterate_pinned! { [Y, F] Gen<Y, F> where F: Future<Output = ()> }
 
-impl<Y, R, F: Future> fmt::Debug for Gen<Y, R, F> {
+impl<Y, R, F: Future> fmt::Debug for Gen<Y, F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             _ if self.poison.is_set() => "finished",

@@ -53,7 +53,7 @@ pin_project! {
         F: Future,
     {
         #[pin]
-        generator: Gen<Y, (), F>,
+        generator: Gen<Y, F>,
         // An error was yielded; the end after it is still to be reported.
         failed: bool,
     }

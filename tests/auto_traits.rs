@@ -31,18 +31,18 @@ no!(Yield<'static, NotSend, u8>: Send);
 no!(Yield<'static, u8, NotSend>: Send);
 
 // A generator: `Send` iff its body, `Y`, `R` and its end are; `Unpin` iff its body is.
-yes!(Gen<u8, u8, Ready<u8>>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
-yes!(Gen<NotSync, NotSync, Ready<NotSync>>: Send);
-no!(Gen<NotSend, u8, Ready<u8>>: Send);
-no!(Gen<u8, NotSend, Ready<u8>>: Send);
-no!(Gen<u8, u8, Ready<NotSend>>: Send);
-no!(Gen<NotSync, u8, Ready<u8>>: Sync);
-no!(Gen<u8, NotSync, Ready<u8>>: Sync);
-no!(Gen<u8, u8, Pinned>: Unpin);
-no!(Gen<u8, u8, Ready<u8>>: Clone, Iterator);
-yes!(Pin<&'static mut Gen<u8, (), Pending<()>>>: Iterator<Item = u8>, std::iter::FusedIterator);
-no!(Pin<&'static mut Gen<u8, u8, Pending<()>>>: Iterator); // It wants arguments.
-no!(Pin<&'static mut Gen<u8, (), Pending<u8>>>: Iterator); // Its end value would be lost.
+yes!(Gen<u8, Ready<u8>, u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+yes!(Gen<NotSync, Ready<NotSync>, NotSync>: Send);
+no!(Gen<NotSend, Ready<u8>, u8>: Send);
+no!(Gen<u8, Ready<u8>, NotSend>: Send);
+no!(Gen<u8, Ready<NotSend>, u8>: Send);
+no!(Gen<NotSync, Ready<u8>, u8>: Sync);
+no!(Gen<u8, Ready<u8>, NotSync>: Sync);
+no!(Gen<u8, Pinned, u8>: Unpin);
+no!(Gen<u8, Ready<u8>, u8>: Clone, Iterator);
+yes!(Pin<&'static mut Gen<u8, Pending<()>>>: Iterator<Item = u8>, std::iter::FusedIterator);
+no!(Pin<&'static mut Gen<u8, Pending<()>, u8>>: Iterator); // It wants arguments.
+no!(Pin<&'static mut Gen<u8, Pending<u8>>>: Iterator); // Its end value would be lost.
 
 yes!(TryGen<u8, Ready<Result<(), u8>>>: Send, Sync, Unpin, Resume);
 no!(TryGen<NotSend, Ready<Result<(), u8>>>: Send);
@@ -61,9 +61,9 @@ mod boxed {
     no!(BoxGen<'static, u8, u8, u8>: Iterator, Sync, Clone);
     yes!(LocalBoxGen<'static, Rc<u8>>: Unpin, Iterator<Item = Rc<u8>>);
     no!(LocalBoxGen<'static, u8>: Send, Sync);
-    yes!(Boxed<Gen<u8, (), Pending<()>>>: Send, Unpin, Iterator);
-    yes!(Boxed<Gen<u8, (), Pinned>>: Unpin);
-    no!(Boxed<Gen<Rc<u8>, (), Pending<()>>>: Send);
+    yes!(Boxed<Gen<u8, Pending<()>>>: Send, Unpin, Iterator);
+    yes!(Boxed<Gen<u8, Pinned>>: Unpin);
+    no!(Boxed<Gen<Rc<u8>, Pending<()>>>: Send);
 }
 
 /// A body that may not be moved.

@@ -259,7 +259,7 @@ fn rule_8_destructors_that_panic_as_well_do_not_abort() {
 fn rule_9_a_body_that_panicked_is_not_polled_again() {
     let body = HandMade::new(vec![], |_: &mut Context<'_>| -> Poll<()> { panic!("body") });
     let polls = body.polls.clone();
-    let mut generator = pin!(Gen::<u32, (), _>::new(|_co| body));
+    let mut generator = pin!(Gen::<u32, _>::new(|_co| body));
     assert_eq!(message(|| generator.as_mut().resume(())), "body");
     assert!(generator.is_finished());
     for _ in 0..3 {
@@ -275,7 +275,7 @@ fn rule_9_a_destructor_that_panics_after_the_body_did_does_not_abort() {
     let ledger = Ledger::new();
     let holds = vec![ledger.bomb("one"), ledger.thing("two")];
     let body = HandMade::new(holds, |_: &mut Context<'_>| -> Poll<()> { panic!("body") });
-    let mut generator = pin!(Gen::<u32, (), _>::new(|_co| body));
+    let mut generator = pin!(Gen::<u32, _>::new(|_co| body));
     assert_eq!(message(|| generator.as_mut().resume(())), "body");
     ledger.assert_settled();
     assert!(generator.is_finished());
@@ -301,7 +301,7 @@ fn rule_9_what_was_in_the_slot_goes_too() {
 fn rule_10_completion_drops_the_body_at_once() {
     let ledger = Ledger::new();
     let body = HandMade::new(vec![ledger.thing("held")], |_: &mut Context<'_>| Poll::Ready(3));
-    let mut generator = pin!(Gen::<u32, (), _>::new(|_co| body));
+    let mut generator = pin!(Gen::<u32, _>::new(|_co| body));
     assert_eq!(generator.as_mut().resume(()), Ok(Complete(3)));
     ledger.assert_settled();
     assert!(generator.is_finished());
@@ -312,7 +312,7 @@ fn rule_10_a_destructor_that_panics_on_completion_leaves_it_finished() {
     let ledger = Ledger::new();
     let body = HandMade::new(vec![ledger.bomb("held")], |_: &mut Context<'_>| Poll::Ready(()));
     let polls = body.polls.clone();
-    let mut generator = pin!(Gen::<u32, (), _>::new(|_co| body));
+    let mut generator = pin!(Gen::<u32, _>::new(|_co| body));
     catch(|| generator.as_mut().resume(()));
     ledger.assert_settled();
     assert!(generator.is_finished());

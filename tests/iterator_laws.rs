@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use watertight::try_generator;
 use watertight::{Co, Gen, Resume, generator};
 
-fn items(items: Vec<u8>) -> Gen<u8, (), impl Future<Output = ()>> {
+fn items(items: Vec<u8>) -> Gen<u8, impl Future<Output = ()>> {
     generator(async move |mut co: Co<u8>| co.yield_all(items).await)
 }
 

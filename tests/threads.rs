@@ -17,7 +17,7 @@ fn main() {
     println!("threads: ok");
 }
 
-fn counting(upto: u64) -> Gen<u64, (), impl Future<Output = ()> + Send> {
+fn counting(upto: u64) -> Gen<u64, impl Future<Output = ()> + Send> {
     generator(async move |mut co: Co<u64>| co.yield_all(0..upto).await)
 }
 

@@ -164,7 +164,7 @@ pub fn forget<T>(value: T) {
 }
 
 /// A generator that holds something and never ends, for code that only wants one to be alive.
-pub fn holding(thing: Thing) -> Gen<u32, (), impl Future<Output = ()>> {
+pub fn holding(thing: Thing) -> Gen<u32, impl Future<Output = ()>> {
     generator(async |mut co: Co<u32>| {
         let _held = thing;
         for n in 0.. {
