@@ -22,7 +22,8 @@
 //!    of the waker does not point to the slot: it is a clone of the caller's waker.
 //! 3. *No two accesses at once.* `Waker` is `Sync`, so a body may lend `&Waker` to other threads
 //!    while it is polled. But the fields behind `UnsafeCell` are touched only through the one key
-//!    of that identity, by methods that take it (or a [`Sending`] that borrows it) as `&mut`, and
+//!    of that identity, by methods that take it (or a [`Sending`] or [`SendingAll`] that borrows it)
+//!    as `&mut`, and
 //!    it is `Send` only if `Y` and `R` are, and never `Sync` or `Clone`. `step` itself touches
 //!    them only before the poll and after it. The header is never written.
 //! 4. *No foreign code runs in between.* Values are moved in and out of the fields; nothing is
@@ -284,10 +285,63 @@ impl<'k, Y, R> Sending<'k, Y, R> {
     }
 }
 
+/// Many values on their way, one in each step. Nothing is kept between two of them but where they
+/// come from, so this is cheaper than a [`Sending`] for each.
+pub(crate) struct SendingAll<'k, Y> {
+    id: u64,
+    marker: PhantomData<&'k mut Key<Y, ()>>,
+}
+
+impl<'k, Y> SendingAll<'k, Y> {
+    #[inline(always)]
+    pub(crate) fn new(key: &'k mut Key<Y, ()>) -> Self {
+        SendingAll { id: key.id.get(), marker: PhantomData }
+    }
+
+    /// Hands the next value out, if the slot is free to take it; ready when there is none.
+    ///
+    /// The arguments, which are `()`, are left in their slots.
+    ///
+    /// # Panics
+    ///
+    /// If it has completed before, if `cx` is not the context of this key's own generator, or if
+    /// `next` does.
+    #[inline(always)]
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: impl FnOnce() -> Option<Y>,
+    ) -> Poll<()> {
+        let slot = match find::<Y, ()>(cx) {
+            Some((id, slot)) if id.get() == self.id => slot,
+            _ if self.id == DONE => polled_after_completion(),
+            other => misuse(other.is_some()),
+        };
+        // SAFETY: our vtable and our identity: the slot is ours and alive (1 and 2 above), and
+        // `&mut self`, which borrows the key, excludes any other access (3 above). The reference
+        // ends before `next`, which is user code, runs.
+        if unsafe { &*(*slot).value.get() }.is_some() {
+            return Poll::Pending; // The step that carries it out is still going on.
+        }
+        match next() {
+            item @ Some(_) => {
+                // SAFETY: as above; `next` could not reach the slot, so its place is still empty,
+                // and nothing is dropped by being written over.
+                unsafe { (*slot).value.get().write(item) };
+                Poll::Pending
+            }
+            None => {
+                self.id = DONE;
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn polled_after_completion() -> ! {
-    panic!("watertight: a `Yield` was polled after it had completed")
+    panic!("watertight: a yield was polled after it had completed")
 }
 
 /// A key was used with a context that is not its own generator's.

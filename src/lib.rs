@@ -32,7 +32,7 @@ mod boxed;
 
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
-pub use co::{Co, Yield};
+pub use co::{Argument, Co, Yield, YieldAll};
 pub use generator::{Gen, generator};
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 pub use try_gen::{TryGen, try_generator};

@@ -163,6 +163,33 @@ fn rule_6_a_completed_yield_panics_when_it_is_polled_again() {
     assert_eq!(generator.resume(8).unwrap_err().into_argument(), 8);
 }
 
+#[test]
+fn rule_6_yield_all_pulls_one_item_for_each_step() {
+    let ledger = Ledger::new();
+    let things = ledger.clone();
+    let mut generator = pin!(generator(async |mut co: Co<support::Thing>| {
+        // Abandoned after it was sent: the slot is full when `yield_all` comes.
+        assert!(poll_once(&mut co.yield_(things.thing("before"))).await.is_pending());
+        let mut all = co.yield_all((0..3).map(|_| things.thing("item")));
+        assert!(poll_once(&mut all).await.is_pending());
+        assert_eq!(things.born(), 1, "nothing is pulled while there is no room for it");
+        // Polled three times in each step, and one item all the same.
+        std::future::poll_fn(|cx| {
+            if all.poll_unpin(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            assert!(all.poll_unpin(cx).is_pending());
+            all.poll_unpin(cx)
+        })
+        .await;
+        let text = message(|| all.now_or_never());
+        assert!(text.contains("after it had completed"), "{text}");
+    }));
+    let names: Vec<_> = generator.by_ref().map(|thing| thing.name()).collect();
+    assert_eq!(names, ["before", "item", "item", "item"]);
+    ledger.assert_settled();
+}
+
 // Rule 7: ready, with a value in the slot.
 
 #[test]

@@ -61,6 +61,18 @@ fn an_escaped_co_in_another_generator_of_the_same_type_panics() {
 }
 
 #[test]
+fn an_escaped_co_in_yield_all_panics_and_pulls_nothing() {
+    let mut stale = escaped::<[u64; 4], ()>();
+    let mut other = pin!(generator(async |mut co: Co<&'static str>| {
+        co.yield_("own").await;
+        stale.yield_all(std::iter::from_fn(|| unreachable!("nothing may be pulled"))).await;
+    }));
+    assert_eq!(other.next(), Some("own"));
+    assert!(message(|| other.next()).contains(OTHER_BODY));
+    assert_eq!(other.next(), None);
+}
+
+#[test]
 fn an_escaped_co_in_another_generator_does_not_take_its_argument() {
     let ledger = Ledger::new();
     let mut stale = escaped::<u32, Thing>();
