@@ -85,13 +85,16 @@ pub(crate) struct Step<Y, T> {
     pub(crate) poll: Poll<T>,
 }
 
+/// Neither a longer nor a shorter-lived type can stand for `T`.
+type Invariant<T> = fn(T) -> T;
+
 /// The side of whoever resumes: it makes the slots. There is one for each identity.
 ///
 /// The marker makes it covariant in `Y` and invariant in `R` (a covariant gate for `&'static str`
 /// would let a `&'short str` in), and `Send` and `Sync` if both are.
 pub(crate) struct Gate<Y, R> {
     id: Identity,
-    marker: PhantomData<(Y, R, fn(R) -> R)>,
+    marker: PhantomData<(Y, R, Invariant<R>)>,
 }
 
 impl<Y, R> Gate<Y, R> {

@@ -185,7 +185,8 @@ fn a_borrowed_waker_on_scoped_threads_is_only_the_callers() {
                     threads.spawn(|| {
                         for _ in 0..100 {
                             waker.wake_by_ref();
-                            waker.clone().wake();
+                            let clone = waker.clone();
+                            clone.wake();
                         }
                     });
                 }

@@ -53,7 +53,7 @@ fn a_generator_changes_threads_between_steps() {
         assert_eq!(next, Some(n));
         generator = back;
     }
-    assert_eq!(generator.next(), None);
+    assert_eq!(generator.as_mut().next(), None);
 }
 
 /// The body lends its waker to threads for the time of one poll. One polls the body's own yield,
@@ -71,7 +71,8 @@ fn one_waker_lent_to_many_threads() {
                     };
                     let wake_here = || {
                         waker.wake_by_ref();
-                        waker.clone().wake();
+                        let clone = waker.clone();
+                        clone.wake();
                     };
                     let running = [
                         threads.spawn(poll_here),

@@ -74,7 +74,7 @@ fn g2_a_value_waiting_in_a_forgotten_yield_keeps_the_next_one_intact() {
     let mut generator = pin!(generator(async |mut co: Co<u32, u32>| {
         let mut yielding = co.yield_(1);
         assert!(poll_once(&mut yielding).await.is_pending());
-        std::mem::forget(yielding);
+        let _forgotten = std::mem::ManuallyDrop::new(yielding);
         let mut answers = vec![co.yield_(2).await];
         answers.push(co.yield_(3).await);
         answers
