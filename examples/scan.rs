@@ -32,8 +32,8 @@ use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 use watertight::{Gen, TryGen, generator, try_generator};
 
-/// The longest line that is read, its ending included. Whatever a file holds, this bounds the memory
-/// that it costs: a file with a longer line is passed over from there on.
+/// The longest line that is read, its ending included. Whatever a file holds, this bounds the
+/// memory that it costs: a file with a longer line is passed over from there on.
 const LONGEST_LINE: u64 = 1 << 20;
 
 const PATH: Style = AnsiColor::Magenta.on_default();

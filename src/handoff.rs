@@ -13,19 +13,20 @@
 //!
 //! 1. *Only the slot's own generator touches it.* [`find`] compares first the waker's vtable with
 //!    `VTABLE`, a private static that is not generic, so its address means "the data pointer is a
-//!    `Slot`, whose first field is a `Header`"; then the header's identity with the key's.
-//!    An identity belongs to one generator for the life of the process ([`crate::identity`]), and
-//!    [`pair`] makes for it one [`Gate<Y, R>`], which makes its slots, and one [`Key<Y, R>`],
-//!    invariant in both. Equal identities therefore mean equal types, lifetimes included.
+//!    `Slot`, whose first field is a `Header`"; then the header's identity with the key's. An
+//!    identity belongs to one generator for the life of the process ([`crate::identity`]), and
+//!    [`pair`] makes for it one [`Gate<Y, R>`], which makes its slots, and one [`Key<Y, R>`]. The
+//!    key is invariant in both types, the gate in `R`; a gate may have been shortened in `Y`, and
+//!    then what comes out is only taken for less than it is. Equal identities therefore mean types
+//!    that fit, lifetimes included.
 //! 2. *The slot is alive.* `find` reads the waker in a `Context`, which borrows it; the borrow
-//!    began inside `poll` in [`Gate::step`] and cannot outlive that call, which the slot does. A clone
-//!    of the waker does not point to the slot: it is a clone of the caller's waker.
+//!    began inside `poll` in [`Gate::step`] and cannot outlive that call, which the slot does. A
+//!    clone of the waker does not point to the slot: it is a clone of the caller's waker.
 //! 3. *No two accesses at once.* `Waker` is `Sync`, so a body may lend `&Waker` to other threads
 //!    while it is polled. But the fields behind `UnsafeCell` are touched only through the one key
-//!    of that identity, by methods that take it (or a [`Sending`] or [`SendingAll`] that borrows it)
-//!    as `&mut`, and
-//!    it is `Send` only if `Y` and `R` are, and never `Sync` or `Clone`. `step` itself touches
-//!    them only before the poll and after it. The header is never written.
+//!    of that identity, by methods that take it, or the [`Sending`] or [`SendingAll`] that borrows
+//!    it, as `&mut`; and it is `Send` only if `Y` and `R` are, and never `Sync` or `Clone`. `step`
+//!    itself touches them only before the poll and after it. The header is never written.
 //! 4. *No foreign code runs in between.* Values are moved in and out of the fields; nothing is
 //!    dropped or compared there, and a full place is never assigned to, because the destructor of
 //!    the old value could reach the slot again.
@@ -63,8 +64,8 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_noth
 
 /// The slot must not outlive its step, so a clone is a clone of the caller's waker.
 unsafe fn clone(slot: *const ()) -> RawWaker {
-    // SAFETY: called through a waker with our vtable, made only in `Gate::step`, whose data pointer is
-    // a live `Slot` with a `Header` at its start (1 and 2 above). The header is only ever read.
+    // SAFETY: called through a waker with our vtable, made only in `Gate::step`, whose data pointer
+    // is a live `Slot` with a `Header` at its start (1 and 2 above). The header is only ever read.
     let header = unsafe { &*slot.cast::<Header<'_>>() };
     let theirs = ManuallyDrop::new(header.caller.clone());
     RawWaker::new(theirs.data(), theirs.vtable())
