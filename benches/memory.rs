@@ -82,7 +82,7 @@ impl<R: Reading> Measurement for Memory<R> {
 
     // The counter can only count for a closure.
     fn end(&self, (): ()) -> f64 {
-        unimplemented!("memory is measured by `iter_custom` only")
+        unreachable!("memory is measured by `iter_custom` only")
     }
 
     fn add(&self, a: &f64, b: &f64) -> f64 {
@@ -119,7 +119,7 @@ impl<R: Reading> ValueFormatter for Memory<R> {
         values: &mut [f64],
     ) -> &'static str {
         let Throughput::Elements(elements) = *throughput else {
-            unimplemented!("the works here count elements")
+            unreachable!("the works here count elements")
         };
         for value in values {
             *value /= elements as f64;
