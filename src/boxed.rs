@@ -3,11 +3,10 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
-use core::iter::FusedIterator;
 use core::pin::Pin;
 
 use crate::generator::Gen;
-use crate::resume::{self, Resume, ResumeError, Resumed};
+use crate::resume::{self, Resume, ResumeError, Resumed, iterate};
 use crate::try_gen::TryGen;
 
 /// A boxed generator of any body that is `Send`.
@@ -31,6 +30,14 @@ pub type LocalBoxGen<'a, Y, R = (), T = ()> =
 /// comes first.
 #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
 pub struct Boxed<G: ?Sized>(Option<Pin<Box<G>>>);
+
+impl<G: Resume> Boxed<G> {
+    /// Boxes a generator of any kind, for one that wraps another and has no `boxed` of its own.
+    #[inline]
+    pub fn new(generator: G) -> Self {
+        Boxed(Some(Box::pin(generator)))
+    }
+}
 
 impl<G: Resume + ?Sized> Boxed<G> {
     /// Runs the body to its next yield or to its end; see [`Gen::resume`].
@@ -105,23 +112,17 @@ impl<G: Resume + ?Sized> Resume for Boxed<G> {
     fn is_finished(&self) -> bool {
         self.is_finished()
     }
-}
 
-impl<G: Resume<Argument = (), Return = ()> + ?Sized> Iterator for Boxed<G> {
-    type Item = G::Yield;
-
-    #[inline]
-    fn next(&mut self) -> Option<G::Yield> {
-        resume::next(Pin::new(self))
+    fn is_released(&self) -> bool {
+        self.0.as_ref().is_none_or(|generator| generator.is_released())
     }
 
-    #[inline]
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        resume::size_hint(self)
+    fn remaining(&self) -> (usize, Option<usize>) {
+        self.0.as_ref().map_or((0, Some(0)), |generator| generator.remaining())
     }
 }
 
-impl<G: Resume<Argument = (), Return = ()> + ?Sized> FusedIterator for Boxed<G> {}
+iterate! { [G] Boxed<G> where G: Resume<Argument = (), Return = ()> + ?Sized }
 
 impl<G: Resume + ?Sized> fmt::Debug for Boxed<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -256,6 +256,10 @@ impl<Y, R, F: Future> Resume for Gen<Y, F, R> {
     fn is_finished(&self) -> bool {
         self.is_finished()
     }
+
+    fn is_released(&self) -> bool {
+        !matches!(self.state, State::Live { .. })
+    }
 }
 
 iterate_pinned! { [Y, F] Gen<Y, F> where F: Future<Output = ()> }

@@ -26,13 +26,20 @@ mod generator;
 #[forbid(unsafe_code)]
 mod try_gen;
 
+#[forbid(unsafe_code)]
+mod adopted;
+#[forbid(unsafe_code)]
+mod on_finish;
+
 #[cfg(feature = "alloc")]
 #[forbid(unsafe_code)]
 mod boxed;
 
+pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
 pub use co::{Argument, Co, Yield, YieldAll};
 pub use generator::{Gen, generator};
+pub use on_finish::{OnFinish, Outcome};
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 pub use try_gen::{TryGen, try_generator};

@@ -78,6 +78,18 @@ pub trait Resume {
 
     /// Whether the next `resume` will be refused.
     fn is_finished(&self) -> bool;
+
+    /// Whether it has ended by itself and has been released, even if that is still to be reported:
+    /// a body that failed is released when its error is delivered, one step before its end is.
+    fn is_released(&self) -> bool {
+        self.is_finished()
+    }
+
+    /// The least and the greatest number of values that are still to come, as for
+    /// [`Iterator::size_hint`]. Nobody knows what a body will do, until it has ended.
+    fn remaining(&self) -> (usize, Option<usize>) {
+        if self.is_finished() { (0, Some(0)) } else { (0, None) }
+    }
 }
 
 impl<P: DerefMut<Target: Resume>> Resume for Pin<P> {
@@ -101,6 +113,14 @@ impl<P: DerefMut<Target: Resume>> Resume for Pin<P> {
     #[inline]
     fn is_finished(&self) -> bool {
         (**self).is_finished()
+    }
+
+    fn is_released(&self) -> bool {
+        (**self).is_released()
+    }
+
+    fn remaining(&self) -> (usize, Option<usize>) {
+        (**self).remaining()
     }
 }
 
@@ -126,7 +146,40 @@ impl<G: Resume + Unpin + ?Sized> Resume for &mut G {
     fn is_finished(&self) -> bool {
         (**self).is_finished()
     }
+
+    fn is_released(&self) -> bool {
+        (**self).is_released()
+    }
+
+    fn remaining(&self) -> (usize, Option<usize>) {
+        (**self).remaining()
+    }
 }
+
+/// Makes a generator that can be moved, because it is a handle to what is pinned elsewhere, an
+/// [`Iterator`] itself.
+#[allow(unused_macros, reason = "what uses it needs `alloc`")]
+macro_rules! iterate {
+    ([$($params:tt)*] $gen:ty where $($bounds:tt)*) => {
+        impl<$($params)*> Iterator for $gen where $($bounds)* {
+            type Item = <Self as $crate::resume::Resume>::Yield;
+
+            #[inline]
+            fn next(&mut self) -> Option<Self::Item> {
+                $crate::resume::next(::core::pin::Pin::new(self))
+            }
+
+            #[inline]
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                $crate::Resume::remaining(self)
+            }
+        }
+
+        impl<$($params)*> ::core::iter::FusedIterator for $gen where $($bounds)* {}
+    };
+}
+#[allow(unused_imports, reason = "what uses it needs `alloc`")]
+pub(crate) use iterate;
 
 /// Makes a generator that is resumed with `()` and ends with `()` an [`Iterator`] behind its
 /// pinned pointers. A macro, because coherence forbids the blanket implementation.
@@ -155,7 +208,7 @@ macro_rules! iterate_pinned {
 
             #[inline]
             fn size_hint(&self) -> (usize, Option<usize>) {
-                $crate::resume::size_hint(&**self)
+                $crate::Resume::remaining(&**self)
             }
         }
 
@@ -175,9 +228,4 @@ where
         Ok(GeneratorState::Yielded(value)) => Some(value),
         Ok(GeneratorState::Complete(())) | Err(_) => None,
     }
-}
-
-/// `Iterator::size_hint` of a generator: nobody knows what a body will do, until it has ended.
-pub(crate) fn size_hint<G: Resume + ?Sized>(generator: &G) -> (usize, Option<usize>) {
-    if generator.is_finished() { (0, Some(0)) } else { (0, None) }
 }

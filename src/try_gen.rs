@@ -95,6 +95,10 @@ where
     fn is_finished(&self) -> bool {
         !self.failed && self.generator.is_finished()
     }
+
+    fn is_released(&self) -> bool {
+        self.generator.is_released()
+    }
 }
 
 iterate_pinned! { [Y, E, F] TryGen<Y, F> where F: Future<Output = Result<(), E>> }

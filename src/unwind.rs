@@ -37,6 +37,78 @@ fn contain(drop_it: impl FnOnce()) {
     core::mem::forget(dropped);
 }
 
+/// Runs what a user gave us to run at the end, such as a hook, while a panic is under way.
+#[cold]
+pub(crate) fn quietly(f: impl FnOnce()) {
+    #[cfg(feature = "std")]
+    contain(f);
+    #[cfg(not(feature = "std"))]
+    f();
+}
+
+/// What a panic carries.
+#[cfg(feature = "std")]
+pub(crate) type Payload = alloc::boxed::Box<dyn core::any::Any + Send>;
+
+/// Runs things one after the other whatever they do, and keeps what the first panic carried.
+#[cfg(feature = "std")]
+#[derive(Default)]
+pub(crate) struct FirstPanic(Option<Payload>);
+
+#[cfg(feature = "std")]
+impl FirstPanic {
+    /// Runs `f`. If it panics the payload is kept, or dropped if there is one already.
+    #[inline]
+    pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
+        // What `f` leaves half-done is the callers' business: they run destructors, and what those
+        // work on is gone after them.
+        match std::panic::catch_unwind(core::panic::AssertUnwindSafe(f)) {
+            Ok(value) => Some(value),
+            Err(payload) => {
+                self.keep(payload);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, payload: Payload) {
+        match self.0 {
+            None => self.0 = Some(payload),
+            Some(_) => release(payload),
+        }
+    }
+
+    /// Adds what happened elsewhere, later.
+    pub(crate) fn join(&mut self, later: FirstPanic) {
+        if let Some(payload) = later.0 {
+            self.keep(payload);
+        }
+    }
+
+    pub(crate) fn happened(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Lets the first panic go on, unless another one is under way already.
+    #[inline]
+    pub(crate) fn resume(self) {
+        if let Some(payload) = self.0 {
+            resume(payload);
+        }
+    }
+}
+
+#[cold]
+#[cfg(feature = "std")]
+fn resume(payload: Payload) {
+    if std::thread::panicking() {
+        release(payload);
+    } else {
+        std::panic::resume_unwind(payload);
+    }
+}
+
 /// Holds a value while something else is done that may panic; if it does, the value is
 /// [`release`]d.
 pub(crate) struct Shield<T>(Option<T>);
@@ -45,6 +117,14 @@ impl<T> Shield<T> {
     #[inline(always)]
     pub(crate) fn new(value: T) -> Self {
         Shield(Some(value))
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        match &mut self.0 {
+            Some(value) => value,
+            None => unreachable!("a shield is full until it is consumed"),
+        }
     }
 
     #[inline(always)]
