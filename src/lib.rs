@@ -35,11 +35,24 @@ mod on_finish;
 #[forbid(unsafe_code)]
 mod boxed;
 
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+mod sync;
+
+#[cfg(feature = "std")]
+mod stop; // Unsafe code in `shared`.
+
+#[forbid(unsafe_code)]
+mod ext;
+
 pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
 pub use co::{Argument, Co, Yield, YieldAll};
+pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
 pub use on_finish::{OnFinish, Outcome};
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
+#[cfg(feature = "std")]
+pub use stop::{Deadline, Releasable, StopGuard, StopHandle, StopToken, Stoppable, WaitError};
 pub use try_gen::{TryGen, try_generator};

@@ -1,0 +1,16 @@
+//! Ending a generator from elsewhere.
+
+mod shared; // Unsafe code: the word that decides who releases a generator.
+
+#[forbid(unsafe_code)]
+mod handle;
+
+mod stoppable; // Unsafe code: it passes a promise of the scope's on.
+
+#[forbid(unsafe_code)]
+mod deadline;
+
+pub use deadline::Deadline;
+pub use handle::{StopGuard, StopHandle, StopToken};
+pub use shared::WaitError;
+pub use stoppable::{Releasable, Stoppable};

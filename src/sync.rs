@@ -1,0 +1,65 @@
+//! What threads share: std's own types, or, in the model checker, loom's.
+//!
+//! Everything that two threads of this crate can meet at is taken from here, so that
+//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom` explores it. `Arc` is std's even then:
+//! nothing here relies on a reference count for the order of anything but its own memory.
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicU8, AtomicUsize},
+};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicU8, AtomicUsize},
+};
+
+pub(crate) use core::sync::atomic::Ordering;
+use std::sync::PoisonError;
+
+/// No user code runs under this crate's locks, so a poisoned one is as good as new.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that this thread has and no other one that is running. Never 0.
+#[cfg(not(loom))]
+#[inline]
+pub(crate) fn here() -> usize {
+    std::thread_local! {
+        // No destructor, so it is there to the very end of the thread.
+        static HERE: u8 = const { 0 };
+    }
+    HERE.with(|here| core::ptr::from_ref(here).addr())
+}
+
+// Loom's threads share a real one.
+#[cfg(loom)]
+pub(crate) fn here() -> usize {
+    loom::thread_local! {
+        static HERE: std::boxed::Box<u8> = std::boxed::Box::new(0);
+    }
+    HERE.with(|here| core::ptr::from_ref(&**here).addr())
+}
+
+/// `UnsafeCell` with loom's interface, which reports each access to the model checker.
+#[cfg(not(loom))]
+pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+#[cfg(not(loom))]
+impl<T> UnsafeCell<T> {
+    #[inline(always)]
+    pub(crate) const fn new(value: T) -> Self {
+        UnsafeCell(core::cell::UnsafeCell::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+#[cfg(loom)]
+pub(crate) use loom::cell::UnsafeCell;
