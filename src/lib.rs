@@ -42,6 +42,9 @@ mod sync;
 #[cfg(feature = "std")]
 mod stop; // Unsafe code in `shared`.
 
+#[cfg(feature = "std")]
+mod scope; // Unsafe code in `registry`, and where `Scope` promises something to `stop`.
+
 #[forbid(unsafe_code)]
 mod ext;
 
@@ -53,6 +56,8 @@ pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
 pub use on_finish::{OnFinish, Outcome};
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
+#[cfg(feature = "std")]
+pub use scope::{Scope, ScopeStats, Scoped, ScopedGen, scope, scope_under};
 #[cfg(feature = "std")]
 pub use stop::{Deadline, Releasable, StopGuard, StopHandle, StopToken, Stoppable, WaitError};
 pub use try_gen::{TryGen, try_generator};

@@ -1,0 +1,150 @@
+//! [`Scoped`]: the handle of a generator in a scope.
+
+use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+
+use super::registry::Entry;
+use crate::on_finish::Outcome;
+use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate};
+
+/// A handle of any generator in a scope with these values, whatever its body; see
+/// [`Scoped::erase`].
+pub type ScopedGen<'scope, Y, R = (), T = ()> =
+    Scoped<'scope, dyn Resume<Argument = R, Yield = Y, Return = T> + 'scope>;
+
+/// The handle of a generator in a [`Scope`]: an [`Iterator`] that can be moved and stored, within
+/// the scope and its generators' bodies.
+///
+/// The handle is one pointer. It is bound to its thread, as is the scope.
+///
+/// # Dropping
+///
+/// To drop the handle is to drop its generator, at once, and to give its memory back. The same
+/// happens as soon as the generator has finished, or is closed. A handle that is forgotten changes
+/// nothing about when its generator is released at the latest: when the scope ends.
+///
+/// Where a handle is held by a body whose generator is dropped, it goes with that body's locals, in
+/// their order. When handles are nested deeper than 128 in this way, the deeper ones are released
+/// only after their parents' other locals, one after the other, so that no number of them can
+/// overflow the stack.
+///
+/// If a destructor panics while a handle is dropped *by a panic*, that second panic is reported by
+/// the panic hook and goes no further.
+#[must_use = "generators are lazy and do nothing unless iterated or resumed; to drop the handle \
+              drops its generator"]
+pub struct Scoped<'scope, G: ?Sized>(Entry<'scope, G>);
+
+// To move the handle does not move the generator. And what a panic leaves behind is either
+// suspended or finished, as with any other box.
+impl<G: ?Sized> Unpin for Scoped<'_, G> {}
+impl<G: UnwindSafe + ?Sized> UnwindSafe for Scoped<'_, G> {}
+impl<G: RefUnwindSafe + ?Sized> RefUnwindSafe for Scoped<'_, G> {}
+
+impl<'scope, G: ?Sized> From<Entry<'scope, G>> for Scoped<'scope, G> {
+    #[inline]
+    fn from(entry: Entry<'scope, G>) -> Self {
+        Scoped(entry)
+    }
+}
+
+impl<'scope, G: Resume + ?Sized> Scoped<'scope, G> {
+    /// Runs the body to its next yield or to its end; see [`Gen::resume`](crate::Gen::resume).
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`], with the argument, if the generator has finished, or if its release at the
+    /// end of the scope has begun.
+    ///
+    /// # Panics
+    ///
+    /// If the body does; the generator is finished then.
+    #[inline]
+    pub fn resume(&mut self, argument: G::Argument) -> Resumed<G::Yield, G::Return, G::Argument> {
+        let step = self.0.step(argument, |generator, argument| {
+            let resumed = generator.resume(argument);
+            let ended = match resumed {
+                Ok(GeneratorState::Yielded(_)) => None,
+                Ok(GeneratorState::Complete(_)) => Some(Outcome::Completed),
+                Err(_) => Some(Outcome::Stopped), // By somebody else, from inside.
+            };
+            (resumed, ended)
+        });
+        step.unwrap_or_else(|argument| Err(ResumeError::new(argument)))
+    }
+
+    /// Finishes the generator: drops everything it holds, and its memory, before this returns.
+    ///
+    /// `true` if that was this call's doing; `false` if the generator had finished before.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does. The generator is finished all the same.
+    pub fn close(&mut self) -> bool {
+        self.0.close(|generator| generator.close())
+    }
+
+    /// Whether the generator has finished: nothing will come, and it holds nothing.
+    #[inline]
+    pub fn is_finished(&self) -> bool {
+        self.0.generator().is_none_or(|generator| generator.is_finished())
+    }
+}
+
+impl<'scope, G: Resume + 'scope> Scoped<'scope, G> {
+    /// Hides the body's type, so that the handle can be named, and stored together with others.
+    /// No allocation: the generator stays where it is. Each step is then a call through a pointer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, Scope, ScopedGen, scope};
+    ///
+    /// fn evens<'scope>(s: &'scope Scope<'scope, '_>, to: u32) -> ScopedGen<'scope, u32> {
+    ///     s.generator(async move |mut co: Co<u32>| co.yield_all((0..to).step_by(2)).await).erase()
+    /// }
+    /// assert_eq!(scope(|s| evens(s, 5).sum::<u32>()), 6);
+    /// ```
+    pub fn erase(self) -> ScopedGen<'scope, G::Yield, G::Argument, G::Return> {
+        Scoped(self.0.erase())
+    }
+}
+
+impl<G: Resume + ?Sized> Resume for Scoped<'_, G> {
+    type Argument = G::Argument;
+    type Yield = G::Yield;
+    type Return = G::Return;
+
+    #[inline]
+    fn resume(
+        mut self: Pin<&mut Self>,
+        argument: G::Argument,
+    ) -> Resumed<G::Yield, G::Return, G::Argument> {
+        Scoped::resume(&mut self, argument)
+    }
+
+    fn close(mut self: Pin<&mut Self>) -> bool {
+        Scoped::close(&mut self)
+    }
+
+    #[inline]
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    fn is_released(&self) -> bool {
+        self.0.generator().is_none_or(|generator| generator.is_released())
+    }
+
+    fn remaining(&self) -> (usize, Option<usize>) {
+        self.0.generator().map_or((0, Some(0)), |generator| generator.remaining())
+    }
+}
+
+iterate! { [G] Scoped<'_, G> where G: Resume<Argument = (), Return = ()> + ?Sized }
+
+impl<G: Resume + ?Sized> fmt::Debug for Scoped<'_, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scoped").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}

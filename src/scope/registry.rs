@@ -1,0 +1,539 @@
+//! The nodes of a scope: its list of generators, and the handles' hold on them.
+//!
+//! A scope is a list of heap nodes, youngest first: a header ([`Header`]: links, scope, kind, state)
+//! and a value (a generator, or the closure of a `defer`). The user holds a
+//! [`Scoped`](crate::Scoped), which is a pointer to the node; the scope holds the list.
+//!
+//! # Why it is sound
+//!
+//! 1. *A node's memory* is freed once: by its handle's drop, if the value is released then or was
+//!    before, or by the end of the scope, after the last of the scope's values has been released. A
+//!    handle that still exists then has been forgotten: it cannot outlive `'scope`, and everything
+//!    that could own it, the closure's locals and the scope's values, is gone. So nobody uses it
+//!    again.
+//! 2. *A node's value* is touched only by its handle, through `&mut Scoped`, while the state is
+//!    [`LIVE`], and by whoever takes the node off the live list, who first makes the state another
+//!    one or owns the handle. The end of the scope is such a one. It cannot come while a step is in
+//!    progress, because it begins when the closure has returned; and what runs inside of it, the
+//!    destructors, finds the node that is being released in state [`CLOSING`].
+//! 3. *The value outlives nothing it borrows.* It is `'scope`, as is everything that it gives out,
+//!    and `'scope` lasts until `scope` returns, because the closure must take any. That is the
+//!    rule of `std::thread::scope`: `'scope` and `'env` are invariant, and `Scope` has no
+//!    destructor that could look at what is gone.
+//! 4. *One thread.* Links and states are plain cells; neither a scope nor a handle can leave its
+//!    thread.
+//! 5. *References* into a node go to the header, which is only cells and constants, or to the value,
+//!    never to both, so that the two can be used at the same time.
+
+use alloc::boxed::Box;
+use core::cell::{Cell, OnceCell, UnsafeCell};
+use core::marker::PhantomData;
+use core::mem::{ManuallyDrop, forget, needs_drop};
+use core::pin::Pin;
+use core::ptr::NonNull;
+
+use crate::on_finish::Outcome;
+use crate::resume::Resume;
+use crate::stop::StopHandle;
+use crate::unwind::{FirstPanic, Shield, quietly};
+
+/// Handles can be nested: a body holds a handle, whose body holds a handle. To drop the outermost
+/// is to drop them all, each within the one before, and a million would not fit on a stack. From
+/// this depth on they are put aside and dropped one after the other.
+const NESTED: u32 = 128;
+
+/// Can be pulled.
+const LIVE: u8 = 0;
+/// Has ended by a panic of its own; its place is still in the list. A bit.
+const ENDED: u8 = 1;
+/// Is being released at the end of the scope. A bit.
+const CLOSING: u8 = 2;
+/// Was released at the end of the scope. A bit.
+const CLOSED: u8 = 4;
+/// Has no handle any more, or never had one. A bit.
+const GONE: u8 = 8;
+
+type Link = Option<NonNull<Header>>;
+
+#[repr(C)]
+struct Header {
+    younger: Cell<Link>,
+    older: Cell<Link>,
+    registry: NonNull<Registry>,
+    kind: &'static Kind,
+    state: Cell<u8>,
+}
+
+/// `repr(C)`: the header comes first, so a pointer to the node is one to its header.
+#[repr(C)]
+struct Node<G: ?Sized> {
+    header: Header,
+    value: UnsafeCell<ManuallyDrop<G>>,
+}
+
+/// What the end of a scope does with a node without knowing its type. There is no step in here:
+/// a second caller would keep a body from being inlined in the first.
+struct Kind {
+    /// Drops the value, or runs it if it is a deferred closure.
+    release: unsafe fn(NonNull<Header>),
+    free: unsafe fn(NonNull<Header>),
+    is_generator: bool,
+}
+
+impl<G> Node<G> {
+    const GENERATOR: &'static Kind = &Kind {
+        // SAFETY: called once, with a node of this type whose value is there (2 above).
+        release: |node| unsafe { ManuallyDrop::drop(&mut *value::<G>(node.cast()).as_ptr()) },
+        free: Self::free,
+        is_generator: true,
+    };
+
+    unsafe fn free(node: NonNull<Header>) {
+        // SAFETY: nodes are made by `Box` in `Registry::insert`; the caller owns this one's memory,
+        // and its type is this (1 above). The value, which is no longer there, is a `ManuallyDrop`.
+        drop(unsafe { Box::from_raw(node.cast::<Node<G>>().as_ptr()) });
+    }
+}
+
+impl<F: FnOnce()> Node<F> {
+    const DEFERRED: &'static Kind = &Kind {
+        // SAFETY: called once, with a node of this type whose value is there (2 above).
+        release: |node| unsafe { ManuallyDrop::take(&mut *value::<F>(node.cast()).as_ptr())() },
+        free: Self::free,
+        is_generator: false,
+    };
+}
+
+/// Where the value of a node is.
+fn value<G: ?Sized>(node: NonNull<Node<G>>) -> NonNull<ManuallyDrop<G>> {
+    // SAFETY: `node` comes from a `Scoped` or the list, so its memory is there (1 above).
+    let value = unsafe { &raw const (*node.as_ptr()).value };
+    // SAFETY: it points into a node and so is not null.
+    unsafe { NonNull::new_unchecked(UnsafeCell::raw_get(value)) }
+}
+
+/// Takes a node out of the list that begins at `first`.
+///
+/// # Safety
+///
+/// It is in that list, and every node of the list is there.
+#[inline(always)]
+unsafe fn unlink(first: &Cell<Link>, header: &Header) {
+    let (younger, older) = (header.younger.get(), header.older.get());
+    match younger {
+        // SAFETY: a neighbour, and the caller says that those are there.
+        Some(younger) => unsafe { younger.as_ref() }.older.set(older),
+        None => first.set(older),
+    }
+    if let Some(older) = older {
+        // SAFETY: as above.
+        unsafe { older.as_ref() }.younger.set(younger);
+    }
+}
+
+/// Puts a node, which is in no list, at the beginning of one.
+///
+/// # Safety
+///
+/// Every node of the list is there, and `node` will be until it is unlinked.
+#[inline(always)]
+unsafe fn link(first: &Cell<Link>, node: NonNull<Header>) {
+    let older = first.replace(Some(node));
+    // SAFETY: the caller says that it is there.
+    let header = unsafe { node.as_ref() };
+    header.younger.set(None);
+    header.older.set(older);
+    if let Some(older) = older {
+        // SAFETY: the first node of the list until now.
+        unsafe { older.as_ref() }.younger.set(Some(node));
+    }
+}
+
+/// What a scope knows of its generators.
+pub(super) struct Registry {
+    /// The nodes whose values are there, youngest first.
+    live: Cell<Link>,
+    /// Those that the end of the scope has released, or is releasing.
+    closed: Cell<Link>,
+    /// Those whose handles were dropped too deep inside the drop of another.
+    aside: Cell<Link>,
+    /// How many handles are being dropped, each inside the one before.
+    nested: Cell<u32>,
+    created: Cell<usize>,
+    ended: [Cell<usize>; 4],
+    /// Made when it is first asked for.
+    stop: OnceCell<StopHandle>,
+}
+
+impl Registry {
+    pub(super) const fn new(stop: OnceCell<StopHandle>) -> Self {
+        Registry {
+            stop,
+            live: Cell::new(None),
+            closed: Cell::new(None),
+            aside: Cell::new(None),
+            nested: Cell::new(0),
+            created: Cell::new(0),
+            ended: [const { Cell::new(0) }; 4],
+        }
+    }
+
+    /// Enters a generator.
+    ///
+    /// # Safety
+    ///
+    /// `end` is called before anything ends that the generator borrows, and before this moves.
+    #[inline(always)]
+    pub(super) unsafe fn adopt<'scope, G: 'scope>(&'scope self, generator: G) -> Entry<'scope, G> {
+        self.created.set(self.created.get() + 1);
+        let node = self.insert(generator, Node::<G>::GENERATOR, LIVE);
+        Entry { node: Some(node), scope: PhantomData }
+    }
+
+    /// Enters a closure, to be called at the end.
+    ///
+    /// # Safety
+    ///
+    /// As for `adopt`.
+    #[inline(always)]
+    pub(super) unsafe fn defer<F: FnOnce()>(&self, f: F) {
+        self.insert(f, Node::<F>::DEFERRED, LIVE | GONE);
+    }
+
+    #[inline(always)]
+    fn insert<G>(&self, value: G, kind: &'static Kind, state: u8) -> NonNull<Node<G>> {
+        let older = self.live.get();
+        let header = Header {
+            younger: Cell::new(None),
+            older: Cell::new(older),
+            registry: NonNull::from(self),
+            kind,
+            state: Cell::new(state),
+        };
+        let value = UnsafeCell::new(ManuallyDrop::new(value));
+        let node = Box::into_raw(Box::new(Node { header, value }));
+        // SAFETY: a box is not null.
+        let node = unsafe { NonNull::new_unchecked(node) };
+        if let Some(older) = older {
+            // SAFETY: the first node of the list until now (1 above).
+            unsafe { older.as_ref() }.younger.set(Some(node.cast()));
+        }
+        self.live.set(Some(node.cast()));
+        node
+    }
+
+    pub(super) fn stop(&self) -> &StopHandle {
+        self.stop.get_or_init(StopHandle::new)
+    }
+
+    /// Tells the handle, if there is one, that the scope is over.
+    pub(super) fn end_group(&self, outcome: Outcome) {
+        if let Some(stop) = self.stop.get() {
+            stop.end_group(outcome);
+        }
+    }
+
+    /// How many were made, and how many have ended in which way.
+    pub(super) fn counts(&self) -> (usize, [usize; 4]) {
+        (self.created.get(), self.ended.each_ref().map(Cell::get))
+    }
+
+    #[inline(always)]
+    fn count(&self, outcome: Outcome) {
+        let count = &self.ended[outcome as usize];
+        count.set(count.get() + 1);
+    }
+
+    /// Releases everything, youngest first, then frees it. Afterwards nothing is left.
+    pub(super) fn end(&self) -> FirstPanic {
+        let mut panics = FirstPanic::default();
+        // Taken anew each time: a destructor may pull, drop and create others, which come next.
+        while let Some(node) = self.live.get() {
+            // SAFETY: it is in the list (1 above), and so are its neighbours.
+            let header = unsafe { node.as_ref() };
+            // SAFETY: as above; and what moves to `closed` is freed only when it leaves that.
+            unsafe {
+                unlink(&self.live, header);
+                link(&self.closed, node);
+            }
+            if header.state.get() & ENDED == 0 && header.kind.is_generator {
+                self.count(Outcome::Dropped);
+            }
+            header.state.set(header.state.get() | CLOSING);
+            // SAFETY: it was live, so the value is there; as `CLOSING` nobody else touches it (2).
+            panics.run(|| unsafe { (header.kind.release)(node) });
+            header.state.set(header.state.get() | CLOSED);
+            if header.state.get() & GONE != 0 {
+                // SAFETY: in `closed`, since the handle leaves that to us; nobody else has it.
+                unsafe {
+                    unlink(&self.closed, header);
+                    (header.kind.free)(node);
+                }
+            }
+        }
+        // No user code from here on. Whoever still has a handle has forgotten it (1 above).
+        while let Some(node) = self.closed.get() {
+            // SAFETY: in the list, so it has not been freed; it is unlinked before it is.
+            unsafe {
+                unlink(&self.closed, node.as_ref());
+                (node.as_ref().kind.free)(node);
+            }
+        }
+        panics
+    }
+
+    /// Drops what was put aside, one after the other; what that puts aside, too.
+    #[cold]
+    fn drop_aside(&self) -> FirstPanic {
+        let mut panics = FirstPanic::default();
+        while let Some(node) = self.aside.get() {
+            // SAFETY: in the list, so it has not been freed, and nobody else has it: its handle put
+            // it there when it was dropped. Its value is still there.
+            unsafe {
+                let header = node.as_ref();
+                unlink(&self.aside, header);
+                panics.run(|| (header.kind.release)(node));
+                (header.kind.free)(node);
+            }
+        }
+        panics
+    }
+}
+
+/// Frees a node's memory when it goes.
+struct Memory<G: ?Sized>(NonNull<Node<G>>);
+
+impl<G: ?Sized> Drop for Memory<G> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: whoever made this owns the memory (1 above), which came from a `Box` of the same
+        // type, sized or not; the value is a `ManuallyDrop`.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// One more handle is being dropped, until this goes.
+struct Nesting<'r>(&'r Registry);
+
+impl Drop for Nesting<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let nested = self.0.nested.get();
+        let panics = if nested == NESTED && self.0.aside.get().is_some() {
+            Some(self.0.drop_aside())
+        } else {
+            None
+        };
+        self.0.nested.set(nested - 1);
+        if let Some(panics) = panics {
+            panics.resume();
+        }
+    }
+}
+
+/// A handle's hold on its node: what [`Scoped`](crate::Scoped) is made of.
+pub(super) struct Entry<'scope, G: ?Sized> {
+    // `None` once the generator has finished and its memory is given back.
+    node: Option<NonNull<Node<G>>>,
+    // Invariant: a handle is of one scope.
+    scope: PhantomData<fn(&'scope ()) -> &'scope ()>,
+}
+
+/// The header of a node that a handle points to.
+#[inline(always)]
+fn header<'n, G: ?Sized>(node: NonNull<Node<G>>) -> &'n Header {
+    // SAFETY: `node` is from a handle that is used, so the memory is there (1 above); the caller
+    // does not keep the reference beyond the node. Only shared references to a header exist.
+    unsafe { &(*node.as_ptr()).header }
+}
+
+/// Releases the generator of a handle that is given up, and frees its node.
+///
+/// # Safety
+///
+/// The node is live, perhaps `ENDED`, and the caller has its handle and will not use it again.
+#[inline(always)]
+unsafe fn give_up<G: ?Sized>(node: NonNull<Node<G>>) {
+    let header = header(node);
+    // SAFETY: the scope is there for as long as its handles can be used.
+    let registry = unsafe { header.registry.as_ref() };
+    // SAFETY: live nodes are in this list (1 above).
+    unsafe { unlink(&registry.live, header) };
+    let memory = Memory(node);
+    if !needs_drop::<G>() {
+        return;
+    }
+    let nested = registry.nested.get();
+    if nested == NESTED {
+        forget(memory);
+        // SAFETY: it is in no list now; `drop_aside` unlinks it before it frees it.
+        unsafe { link(&registry.aside, node.cast()) };
+        return;
+    }
+    registry.nested.set(nested + 1);
+    let _nesting = Nesting(registry);
+    // SAFETY: the value is there, since the node was live, and with the handle and its place in the
+    // list given up nobody else can reach it (2 above).
+    let drop_it = || unsafe { ManuallyDrop::drop(&mut *value(node).as_ptr()) };
+    if std::thread::panicking() { quietly(drop_it) } else { drop_it() }
+}
+
+/// Counts and gives up a node.
+///
+/// # Safety
+///
+/// As for [`give_up`].
+#[inline(always)]
+unsafe fn end<G: ?Sized>(node: NonNull<Node<G>>, outcome: Outcome) {
+    // SAFETY: the scope is there for as long as its handles can be used.
+    unsafe { header(node).registry.as_ref() }.count(outcome);
+    // SAFETY: the caller's promise.
+    unsafe { give_up(node) };
+}
+
+/// Gives a node up that is not simply live.
+///
+/// # Safety
+///
+/// The caller has its handle and will not use it again.
+#[cold]
+#[inline(never)]
+unsafe fn leave<G: ?Sized>(node: NonNull<Node<G>>) {
+    let header = header(node);
+    if header.state.get() & CLOSED != 0 {
+        // SAFETY: released at the end of the scope and not freed, since it is `GONE` only now:
+        // it is in the list of these. The memory is ours (1 above).
+        unsafe {
+            unlink(&header.registry.as_ref().closed, header);
+            drop(Memory(node));
+        }
+    } else if header.state.get() & CLOSING != 0 {
+        header.state.set(header.state.get() | GONE); // Who releases it will free it.
+    } else {
+        // SAFETY: live, and the caller gives the handle up.
+        unsafe { give_up(node) };
+    }
+}
+
+impl<G: ?Sized> Drop for Entry<'_, G> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(node) = self.node {
+            if header(node).state.get() == LIVE {
+                // SAFETY: live, and the handle is going.
+                unsafe { end(node, Outcome::Dropped) };
+            } else {
+                // SAFETY: the handle is going.
+                unsafe { leave(node) };
+            }
+        }
+    }
+}
+
+/// Notes the end of a generator if the step that it guards panics.
+struct Running<'n>(&'n Header);
+
+impl Drop for Running<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        // The generator has released what it held; the node goes with the next call, or the handle.
+        self.0.state.set(self.0.state.get() | ENDED);
+        // SAFETY: the scope is there for as long as its handles can be used.
+        unsafe { self.0.registry.as_ref() }.count(Outcome::Panicked);
+    }
+}
+
+impl<'scope, G: ?Sized> Entry<'scope, G> {
+    /// Runs a step, unless the generator is over. `step` also says whether it has ended it; then the
+    /// node goes as well.
+    ///
+    /// # Errors
+    ///
+    /// The argument, if the generator is over.
+    #[inline(always)]
+    pub(super) fn step<A, T>(
+        &mut self,
+        argument: A,
+        step: impl FnOnce(Pin<&mut G>, A) -> (T, Option<Outcome>),
+    ) -> Result<T, A> {
+        let Some(node) = self.node else { return Err(argument) };
+        let header = header(node);
+        if header.state.get() != LIVE {
+            self.give_back();
+            return Err(argument);
+        }
+        let running = Running(header);
+        // SAFETY: live, so the value is there, and `&mut self` makes us the only one who touches it
+        // (2 above). It stays where it is until it is dropped.
+        let generator = unsafe { Pin::new_unchecked(&mut **value(node).as_ptr()) };
+        let (result, ended) = step(generator, argument);
+        forget(running);
+        let Some(outcome) = ended else { return Ok(result) };
+        let result = Shield::new(result);
+        self.finish(outcome);
+        Ok(result.into_inner())
+    }
+
+    /// Has `close` finish the generator, unless it is over, and gives up the node.
+    pub(super) fn close(&mut self, close: impl FnOnce(Pin<&mut G>) -> bool) -> bool {
+        /// Frees the node, even if `close` panics.
+        struct Closing<G: ?Sized>(NonNull<Node<G>>);
+        impl<G: ?Sized> Drop for Closing<G> {
+            fn drop(&mut self) {
+                // SAFETY: live, and nobody has its handle any more.
+                unsafe { end(self.0, Outcome::Stopped) };
+            }
+        }
+        let Some(node) = self.node.take_if(|node| header(*node).state.get() == LIVE) else {
+            self.give_back();
+            return false;
+        };
+        let closing = Closing(node);
+        // SAFETY: as in `step`; that the handle no longer has the node makes us the only one.
+        close(unsafe { Pin::new_unchecked(&mut **value(closing.0).as_ptr()) })
+    }
+
+    /// The generator, if it can still be pulled.
+    pub(super) fn generator(&self) -> Option<&G> {
+        let node = self.node.filter(|&node| header(node).state.get() == LIVE)?;
+        // SAFETY: live, so the value is there, and `&self` keeps it from being changed.
+        Some(unsafe { &**value(node).as_ptr() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finish(&mut self, outcome: Outcome) {
+        if let Some(node) = self.node.take() {
+            // SAFETY: the step that has just ended was of a live node.
+            unsafe { end(node, outcome) };
+        }
+    }
+
+    /// Gives back the memory of a generator that has ended.
+    #[cold]
+    #[inline(never)]
+    fn give_back(&mut self) {
+        if let Some(node) = self.node.take() {
+            // SAFETY: the handle no longer has the node.
+            unsafe { leave(node) };
+        }
+    }
+}
+
+impl<'scope, G: Resume + 'scope> Entry<'scope, G> {
+    /// The same node, its type hidden.
+    pub(super) fn erase(
+        mut self,
+    ) -> Entry<
+        'scope,
+        dyn Resume<Argument = G::Argument, Yield = G::Yield, Return = G::Return> + 'scope,
+    > {
+        let node = self.node.take().map(|node| {
+            let node: *mut Node<dyn Resume<Argument = _, Yield = _, Return = _> + 'scope> =
+                node.as_ptr();
+            // SAFETY: it was not null.
+            unsafe { NonNull::new_unchecked(node) }
+        });
+        Entry { node, scope: PhantomData }
+    }
+}
