@@ -1,12 +1,13 @@
 //! [`OnFinish`]: a hook that is told how a generator ended.
 
 use core::fmt;
+use core::mem::forget;
 use core::pin::Pin;
 
 use pin_project_lite::pin_project;
 
 use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned};
-use crate::unwind::{Shield, quietly};
+use crate::unwind::Shield;
 
 /// How a generator ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +43,8 @@ pin_project! {
     {
         #[pin]
         generator: G,
-        // Taken when it is called, or rather before.
-        hook: Option<H>,
+        // After the generator, because fields are dropped in this order.
+        ending: Ending<H>,
     }
 
     impl<G, H> PinnedDrop for OnFinish<G, H>
@@ -52,21 +53,28 @@ pin_project! {
         H: FnOnce(Outcome),
     {
         fn drop(this: Pin<&mut Self>) {
-            this.end(Outcome::Dropped);
+            let this = this.project();
+            this.ending.outcome = ended(&*this.generator, Outcome::Dropped);
         }
     }
 }
 
-/// Calls the hook when it goes: at the end of the block, or when a panic passes.
+/// The outcome of a generator that is cut short, if it had not ended without having reported that.
+pub(crate) fn ended<G: Resume>(generator: &G, outcome: Outcome) -> Outcome {
+    if generator.is_released() { Outcome::Completed } else { outcome }
+}
+
+/// Calls the hook when it goes, if it has not been called.
 struct Ending<H: FnOnce(Outcome)> {
+    // Taken before it is called.
     hook: Option<H>,
     outcome: Outcome,
 }
 
 impl<H: FnOnce(Outcome)> Ending<H> {
-    fn call(mut self) {
+    fn call(&mut self, outcome: Outcome) {
         if let Some(hook) = self.hook.take() {
-            hook(self.outcome);
+            hook(outcome);
         }
     }
 }
@@ -75,18 +83,28 @@ impl<H: FnOnce(Outcome)> Drop for Ending<H> {
     #[inline]
     fn drop(&mut self) {
         if let Some(hook) = self.hook.take() {
-            quietly(|| hook(self.outcome));
+            call_last(hook, self.outcome);
         }
     }
 }
 
-/// Calls the hook with [`Outcome::Panicked`] if the step that it guards panics.
-struct Running<'a, H: FnOnce(Outcome)>(&'a mut Option<H>);
+/// Out of the way of those who have no hook left to call.
+#[inline(never)]
+fn call_last<H: FnOnce(Outcome)>(hook: H, outcome: Outcome) {
+    #[cfg(feature = "std")]
+    if std::thread::panicking() {
+        return crate::unwind::quietly(|| hook(outcome));
+    }
+    hook(outcome);
+}
 
-impl<H: FnOnce(Outcome)> Drop for Running<'_, H> {
-    #[inline]
+/// Calls the hook if the step, or the release, that it guards panics.
+struct Guard<'a, H: FnOnce(Outcome)>(&'a mut Ending<H>, Outcome);
+
+impl<H: FnOnce(Outcome)> Drop for Guard<'_, H> {
+    #[cold]
     fn drop(&mut self) {
-        drop(Ending { hook: self.0.take(), outcome: Outcome::Panicked });
+        drop(Ending { hook: self.0.hook.take(), outcome: self.1 });
     }
 }
 
@@ -94,22 +112,8 @@ impl<G: Resume, H: FnOnce(Outcome)> OnFinish<G, H> {
     /// Has `hook` called when `generator` has ended.
     #[inline]
     pub fn new(generator: G, hook: H) -> Self {
-        OnFinish { generator, hook: Some(hook) }
-    }
-
-    /// Releases the generator, if it is not over yet, then calls the hook, if that was not done.
-    fn end(self: Pin<&mut Self>, outcome: Outcome) -> bool {
-        let this = self.project();
-        let hook = this.hook.take();
-        if hook.is_none() {
-            return this.generator.close();
-        }
-        // It may have ended without having reported that.
-        let outcome = if this.generator.is_released() { Outcome::Completed } else { outcome };
-        let ending = Ending { hook, outcome };
-        let closed = this.generator.close();
-        ending.call();
-        closed
+        // The outcome is overwritten by the drop.
+        OnFinish { generator, ending: Ending { hook: Some(hook), outcome: Outcome::Dropped } }
     }
 }
 
@@ -124,27 +128,33 @@ impl<G: Resume, H: FnOnce(Outcome)> Resume for OnFinish<G, H> {
         argument: G::Argument,
     ) -> Resumed<G::Yield, G::Return, G::Argument> {
         let this = self.project();
-        let running = Running(this.hook);
+        let guard = Guard(this.ending, Outcome::Panicked);
         let resumed = this.generator.resume(argument);
-        core::mem::forget(running);
+        forget(guard);
         match resumed {
             Ok(GeneratorState::Yielded(value)) => Ok(GeneratorState::Yielded(value)),
             Ok(GeneratorState::Complete(value)) => {
                 let value = Shield::new(value);
-                Ending { hook: this.hook.take(), outcome: Outcome::Completed }.call();
+                this.ending.call(Outcome::Completed);
                 Ok(GeneratorState::Complete(value.into_inner()))
             }
             Err(error) => {
                 // If the hook is still there, somebody else has ended the generator.
                 let argument = Shield::new(error.into_argument());
-                Ending { hook: this.hook.take(), outcome: Outcome::Stopped }.call();
+                this.ending.call(Outcome::Stopped);
                 Err(ResumeError::new(argument.into_inner()))
             }
         }
     }
 
     fn close(self: Pin<&mut Self>) -> bool {
-        self.end(Outcome::Stopped)
+        let this = self.project();
+        let outcome = ended(&*this.generator, Outcome::Stopped);
+        let guard = Guard(this.ending, outcome);
+        let closed = this.generator.close();
+        forget(guard);
+        this.ending.call(outcome);
+        closed
     }
 
     #[inline]

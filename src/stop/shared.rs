@@ -167,6 +167,7 @@ impl Shared {
         let (group, stopped) = Shared::new(IDLE, None, above);
         if stopped {
             group.stop();
+            group.members().closed = true;
         }
         group
     }
@@ -430,7 +431,11 @@ pub enum WaitError {
 }
 
 /// The side of a generator that looks for itself whether it has been stopped.
-pub(super) struct Flag(Arc<Shared>);
+pub(super) struct Flag {
+    shared: Arc<Shared>,
+    /// How it will have ended when the release is over that has begun.
+    ending: Option<Outcome>,
+}
 
 impl Flag {
     pub(super) fn new(group: Option<&Arc<Shared>>) -> Self {
@@ -438,52 +443,68 @@ impl Flag {
         if stopped {
             shared.stop();
         }
-        Flag(shared)
+        Flag { shared, ending: None }
     }
 
     /// Whether there is to be no further step: a stop has been asked for, or it is over.
     #[inline(always)]
     pub(super) fn asked(&self) -> bool {
-        self.0.word.load(Ordering::Relaxed) & !WATCHED != RUNNING
+        self.shared.word.load(Ordering::Relaxed) & !WATCHED != RUNNING
     }
 
-    /// Begins the release, unless it is over, and says what the outcome will be.
-    pub(super) fn begin_release(&self, outcome: Outcome) -> Option<Outcome> {
-        let shared = &*self.0;
-        shared.releaser.store(here(), Ordering::Relaxed);
+    /// Begins the release, unless it is over or has begun. `true` if the outcome will be `outcome`,
+    /// and not a stop that has been asked for before.
+    pub(super) fn begin_release(&mut self, outcome: Outcome) -> bool {
+        self.shared.releaser.store(here(), Ordering::Relaxed);
         // Acquire: with the release in `Shared::stop`, so that destructors see what came before.
         // Release: who sees `RELEASING` in `runs_here` sees whose release it is.
-        match shared.advance(RUNNING, RELEASING, Ordering::AcqRel) {
-            Ok(()) => Some(outcome),
+        match self.shared.advance(RUNNING, RELEASING, Ordering::AcqRel) {
+            Ok(()) => {
+                self.ending = Some(outcome);
+                true
+            }
             Err(word) if word == RUNNING | ASKED => {
                 // Nobody else changes the phase now.
-                shared.word.fetch_xor(RUNNING ^ RELEASING, Ordering::AcqRel);
-                Some(Outcome::Stopped)
+                self.shared.word.fetch_xor(RUNNING ^ RELEASING, Ordering::AcqRel);
+                self.ending = Some(Outcome::Stopped);
+                false
             }
-            Err(_) => None,
+            Err(_) => false,
+        }
+    }
+
+    /// Ends a release that has begun; also when this is dropped.
+    pub(super) fn end_release(&mut self) {
+        if let Some(outcome) = self.ending.take() {
+            self.shared.finish(outcome);
         }
     }
 
     /// Notes whose step it is that begins. Paired with [`exit`](Flag::exit).
     #[inline(always)]
     pub(super) fn enter(&self) {
-        self.0.runner.store(here(), Ordering::Relaxed);
+        self.shared.runner.store(here(), Ordering::Relaxed);
     }
 
     /// A step ends.
     #[inline(always)]
     pub(super) fn exit(&self) {
-        self.0.runner.store(0, Ordering::Relaxed);
+        self.shared.runner.store(0, Ordering::Relaxed);
     }
 
-    /// The generator has been released: by the step that ended it, or after
-    /// [`begin_release`](Flag::begin_release).
+    /// The generator has been released by the step that has ended it.
     pub(super) fn finish(&self, outcome: Outcome) {
-        self.0.finish(outcome);
+        self.shared.finish(outcome);
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.0
+        &self.shared
+    }
+}
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        self.end_release();
     }
 }
 

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::handle::StopHandle;
 use super::shared::{Flag, Owner};
-use crate::on_finish::Outcome;
+use crate::on_finish::{Outcome, ended};
 use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned};
 use crate::unwind::Shield;
 
@@ -31,6 +31,8 @@ pin_project! {
     {
         #[pin]
         generator: G,
+        // After the generator, because fields are dropped in this order, and it says that the
+        // generator has been.
         flag: Flag,
     }
 
@@ -39,17 +41,18 @@ pin_project! {
         G: Resume,
     {
         fn drop(this: Pin<&mut Self>) {
-            this.end(Outcome::Dropped);
+            let this = this.project();
+            this.flag.begin_release(ended(&*this.generator, Outcome::Dropped));
         }
     }
 }
 
-/// Tells the flag how it ended, when this goes: after the release, even if that panics.
-struct Finish<'a>(&'a Flag, Outcome);
+/// Says that the generator has been released, when this goes: even if that panics.
+struct Finish<'a>(&'a mut Flag);
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        self.0.finish(self.1);
+        self.0.end_release();
     }
 }
 
@@ -84,18 +87,13 @@ impl<G: Resume> Stoppable<G> {
         StopHandle(self.flag.shared().clone())
     }
 
-    /// Ends it from the owner's side; a stop that has been asked for goes first.
-    fn end(self: Pin<&mut Self>, outcome: Outcome) -> bool {
+    /// Ends it from the owner's side. `false` if it was over, or a stop had been asked for.
+    fn end(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        // It may have ended without having reported that.
-        let outcome = if this.generator.is_released() { Outcome::Completed } else { outcome };
-        match this.flag.begin_release(outcome) {
-            Some(how) => {
-                let _finish = Finish(this.flag, how);
-                this.generator.close() && how == outcome
-            }
-            None => false,
-        }
+        let outcome = ended(&*this.generator, Outcome::Stopped);
+        let ours = this.flag.begin_release(outcome);
+        let _finish = Finish(this.flag);
+        this.generator.close() && ours
     }
 }
 
@@ -127,7 +125,7 @@ impl<G: Resume> Resume for Stoppable<G> {
     }
 
     fn close(self: Pin<&mut Self>) -> bool {
-        self.end(Outcome::Stopped)
+        self.end()
     }
 
     #[inline]
@@ -155,7 +153,7 @@ impl<G: Resume> Stoppable<G> {
         argument: G::Argument,
     ) -> Resumed<G::Yield, G::Return, G::Argument> {
         let argument = Shield::new(argument);
-        self.end(Outcome::Stopped);
+        self.end();
         Err(ResumeError::new(argument.into_inner()))
     }
 }

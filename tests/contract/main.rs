@@ -6,6 +6,8 @@ mod support;
 
 mod g10_lazy;
 mod g11_cheap;
+#[cfg(feature = "std")]
+mod g1_scope_end;
 mod g2_one_fate;
 mod g3_release;
 mod g4_stop;
