@@ -37,13 +37,11 @@ fn contain(drop_it: impl FnOnce()) {
     core::mem::forget(dropped);
 }
 
-/// Runs what a user gave us to run at the end, such as a hook, while a panic is under way.
+/// Runs a user's destructor or hook while a panic is under way.
 #[cold]
+#[cfg(feature = "std")]
 pub(crate) fn quietly(f: impl FnOnce()) {
-    #[cfg(feature = "std")]
     contain(f);
-    #[cfg(not(feature = "std"))]
-    f();
 }
 
 /// What a panic carries.

@@ -70,6 +70,10 @@ const fn outcome(word: u8) -> Option<Outcome> {
     }
 }
 
+const fn is_stopped(word: u8) -> bool {
+    word & ASKED != 0 || matches!(outcome(word), Some(Outcome::Stopped))
+}
+
 /// A generator seen by whoever releases it.
 trait Held {
     fn close_it(self: Pin<&mut Self>);
@@ -137,15 +141,18 @@ impl Shared {
         };
         while let Some(above) = group {
             let mut members = above.members();
-            if members.closed {
+            // Under the lock, before the member is there: either its end sees `WATCHED` and comes
+            // to look, or we see that it has ended. And a stop first changes the word, then comes
+            // for the members. The word is read only once, or what is asked first could be older
+            // than what is asked next.
+            let mut word = above.word.load(Ordering::Acquire);
+            if word & WATCHED == 0 {
+                word = above.word.fetch_or(WATCHED, Ordering::AcqRel);
+            }
+            if members.closed || is_stopped(word) {
                 return (Arc::new(shared(None)), true);
             }
-            // Under the lock, before the member is there: either its end sees `WATCHED` and comes
-            // to look, or we see that it has ended.
-            if above.word.load(Ordering::Relaxed) & WATCHED == 0 {
-                above.word.fetch_or(WATCHED, Ordering::AcqRel);
-            }
-            if above.outcome().is_some() && members.all.is_empty() {
+            if outcome(word).is_some() && members.all.is_empty() {
                 // It is over and has left its group: the new one belongs there.
                 drop(members);
                 group = above.group.as_ref().map(|(group, _)| group);
@@ -336,8 +343,7 @@ impl Shared {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        let word = self.word.load(Ordering::Acquire);
-        word & ASKED != 0 || outcome(word) == Some(Outcome::Stopped)
+        is_stopped(self.word.load(Ordering::Acquire))
     }
 
     /// Whether this thread is in the middle of a step or of the release. To wait for the end would

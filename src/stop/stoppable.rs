@@ -42,7 +42,10 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.flag.begin_release(ended(&*this.generator, Outcome::Dropped));
+            if !this.flag.begin_release(ended(&*this.generator, Outcome::Dropped)) {
+                // A stop came first, so that is what it is to hear. (If it was over, nothing is.)
+                this.generator.close();
+            }
         }
     }
 }

@@ -7,9 +7,16 @@ mod support;
 mod g10_lazy;
 mod g11_cheap;
 #[cfg(feature = "std")]
+mod g12_observable;
+#[cfg(feature = "std")]
 mod g1_scope_end;
 mod g2_one_fate;
 mod g3_release;
 mod g4_stop;
+#[cfg(feature = "std")]
+mod g4_stop_handles;
 mod g7_panics;
 mod g8_order;
+#[cfg(feature = "std")]
+mod g8_order_in_scopes;
+mod g9_hooks;

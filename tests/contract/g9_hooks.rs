@@ -1,0 +1,291 @@
+//! G9: a hook runs exactly once and is told how its generator ended.
+
+use std::cell::RefCell;
+use std::pin::pin;
+
+use watertight::{Adopted, Co, OnFinish, Outcome, Resume, generator, try_generator};
+
+use crate::support::{HandMade, Ledger, catch, holding, message};
+
+type Log = RefCell<Vec<Outcome>>;
+
+/// A hook that notes what it is told, and sees that everything has been released by then.
+fn note<'a>(log: &'a Log, ledger: &'a Ledger) -> impl FnOnce(Outcome) + 'a {
+    |outcome| {
+        ledger.assert_settled();
+        log.borrow_mut().push(outcome);
+    }
+}
+
+#[test]
+fn g9_completed() {
+    let (log, ledger) = (Log::default(), Ledger::new());
+    let thing = ledger.thing("held");
+    let body = async |mut co: Co<u32>| {
+        let _held = thing;
+        co.yield_all(0..3).await;
+    };
+    let mut hooked = pin!(generator(body).on_finish(note(&log, &ledger)));
+    assert_eq!(hooked.by_ref().take(3).count(), 3);
+    assert_eq!(*log.borrow(), [], "not before it has ended");
+    for _ in 0..3 {
+        assert_eq!(hooked.next(), None);
+        assert!(!hooked.as_mut().close());
+    }
+    assert_eq!(*log.borrow(), [Outcome::Completed]);
+}
+
+#[test]
+fn g9_stopped_by_its_owner() {
+    for pulled in 0..3 {
+        let (log, ledger) = (Log::default(), Ledger::new());
+        let mut hooked = pin!(holding(ledger.thing("held")).on_finish(note(&log, &ledger)));
+        assert_eq!(hooked.by_ref().take(pulled).count(), pulled);
+        assert!(hooked.as_mut().close());
+        assert!(!hooked.as_mut().close());
+        assert_eq!(*log.borrow(), [Outcome::Stopped]);
+    }
+}
+
+#[test]
+fn g9_dropped() {
+    for pulled in 0..3 {
+        let (log, ledger) = (Log::default(), Ledger::new());
+        let mut hooked = Box::pin(holding(ledger.thing("held")).on_finish(note(&log, &ledger)));
+        assert_eq!(hooked.by_ref().take(pulled).count(), pulled);
+        drop(hooked);
+        assert_eq!(*log.borrow(), [Outcome::Dropped]);
+    }
+}
+
+#[test]
+fn g9_dropped_by_a_panic_of_the_consumer() {
+    let (log, ledger) = (Log::default(), Ledger::new());
+    let text = message(|| {
+        let hooked = pin!(holding(ledger.thing("held")).on_finish(note(&log, &ledger)));
+        for n in hooked {
+            assert!(n < 3, "the consumer");
+        }
+    });
+    assert_eq!(text, "the consumer");
+    assert_eq!(*log.borrow(), [Outcome::Dropped]);
+}
+
+#[test]
+fn g9_panicked() {
+    let (log, ledger) = (Log::default(), Ledger::new());
+    let thing = ledger.thing("held");
+    let body = async |mut co: Co<u32>| {
+        let _held = thing;
+        co.yield_(1).await;
+        panic!("the body");
+    };
+    let mut hooked = pin!(generator(body).on_finish(note(&log, &ledger)));
+    assert_eq!(hooked.next(), Some(1));
+    assert_eq!(message(|| hooked.next()), "the body");
+    assert_eq!(*log.borrow(), [Outcome::Panicked], "before the panic has reached the caller");
+    assert_eq!(hooked.next(), None);
+    assert_eq!(log.borrow().len(), 1);
+}
+
+#[test]
+fn g9_a_generator_that_failed_has_completed() {
+    for pulled in 0..4 {
+        let (log, ledger) = (Log::default(), Ledger::new());
+        let mut hooked = Box::pin(
+            try_generator(async |mut co: Co<u32>| {
+                co.yield_(1).await;
+                Err("failed")
+            })
+            .on_finish(note(&log, &ledger)),
+        );
+        hooked.by_ref().take(pulled).for_each(drop);
+        drop(hooked);
+        let how = if pulled < 2 { Outcome::Dropped } else { Outcome::Completed };
+        assert_eq!(*log.borrow(), [how], "{pulled} pulled");
+    }
+}
+
+#[test]
+fn g9_an_iterators_hook() {
+    let (log, ledger) = (Log::default(), Ledger::new());
+    let things: Vec<_> = (0..3).map(|_| ledger.thing("item")).collect();
+    let mut hooked = Adopted::new(things.into_iter()).on_finish(note(&log, &ledger));
+    drop(hooked.next());
+    drop(hooked);
+    assert_eq!(*log.borrow(), [Outcome::Dropped]);
+}
+
+#[test]
+fn g9_hooks_run_from_the_inside_out() {
+    let order = RefCell::new(vec![]);
+    let note = |name| {
+        let order = &order;
+        move |outcome| order.borrow_mut().push((name, outcome))
+    };
+    for (how, stop) in [(Outcome::Stopped, true), (Outcome::Dropped, false)] {
+        let ledger = Ledger::new();
+        let mut hooked = Box::pin(
+            holding(ledger.thing("held")).on_finish(note("inner")).on_finish(note("outer")),
+        );
+        if stop {
+            hooked.as_mut().close();
+        }
+        drop(hooked);
+        assert_eq!(order.take(), [("inner", how), ("outer", how)]);
+    }
+}
+
+#[test]
+fn g9_a_hook_that_panics_has_run_and_reaches_whoever_ended_the_generator() {
+    let ledger = Ledger::new();
+    let panics = || |outcome: Outcome| panic!("the hook, {outcome:?}");
+
+    let ended = generator(async |_co: Co<u32>| ledger.thing("the end"));
+    let mut hooked = pin!(OnFinish::new(ended, panics()));
+    assert_eq!(message(|| hooked.as_mut().resume(())), "the hook, Completed");
+    ledger.assert_settled(); // What was being returned is dropped.
+    assert!(hooked.as_mut().resume(()).is_err());
+    assert!(!hooked.as_mut().close());
+
+    let mut hooked = Box::pin(holding(ledger.thing("held")).on_finish(panics()));
+    assert_eq!(message(|| hooked.as_mut().close()), "the hook, Stopped");
+    assert!(hooked.is_finished());
+    drop(hooked);
+
+    let hooked = Box::pin(holding(ledger.thing("held")).on_finish(panics()));
+    assert_eq!(message(|| drop(hooked)), "the hook, Dropped");
+    ledger.assert_settled();
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn g9_a_hook_that_panics_during_another_panic_is_contained() {
+    let ledger = Ledger::new();
+    let mut hooked =
+        pin!(generator(async |_co: Co<u32>| panic!("the body")).on_finish(|_| panic!("the hook")));
+    assert_eq!(message(|| hooked.next()), "the body");
+
+    let text = message(|| {
+        let _hooked = pin!(holding(ledger.thing("held")).on_finish(|_| panic!("the hook")));
+        panic!("the consumer");
+    });
+    assert_eq!(text, "the consumer");
+    ledger.assert_settled();
+}
+
+#[test]
+fn g9_a_destructor_that_panics_does_not_keep_the_hook_from_running() {
+    for close in [true, false] {
+        let (log, ledger) = (Log::default(), Ledger::new());
+        let mut hooked = Box::pin(holding(ledger.bomb("bomb")).on_finish(note(&log, &ledger)));
+        assert_eq!(hooked.next(), Some(0));
+        if close {
+            catch(|| hooked.as_mut().close());
+        } else {
+            catch(|| drop(hooked));
+        }
+        let how = if close { Outcome::Stopped } else { Outcome::Dropped };
+        assert_eq!(*log.borrow(), [how]);
+    }
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn g9_a_body_that_holds_on_after_its_panic_is_released_before_the_hook() {
+    let (log, ledger) = (Log::default(), Ledger::new());
+    let holds = vec![ledger.thing("one"), ledger.bomb("two")];
+    let body = HandMade::new(holds, |_: &mut std::task::Context<'_>| -> std::task::Poll<()> {
+        panic!("the body")
+    });
+    let mut hooked = pin!(generator(|_co: Co<u32>| body).on_finish(note(&log, &ledger)));
+    assert_eq!(message(|| hooked.next()), "the body");
+    assert_eq!(*log.borrow(), [Outcome::Panicked]);
+}
+
+#[cfg(feature = "std")]
+mod with_std {
+    use std::thread;
+
+    use watertight::{StopHandle, scope};
+
+    use super::*;
+
+    #[test]
+    fn g9_stopped_by_a_handle() {
+        let (log, ledger) = (Log::default(), Ledger::new());
+        let (stoppable, stop) =
+            holding(ledger.thing("held")).on_finish(note(&log, &ledger)).stoppable();
+        let mut stoppable = pin!(stoppable);
+        assert_eq!(stoppable.next(), Some(0));
+        assert!(stop.stop());
+        assert_eq!(*log.borrow(), [], "a light stop is the owner's to carry out");
+        assert_eq!(stoppable.next(), None);
+        assert_eq!(*log.borrow(), [Outcome::Stopped]);
+        assert_eq!(stop.outcome(), Some(Outcome::Stopped));
+    }
+
+    #[test]
+    fn g9_every_outcome_is_the_handles_too() {
+        let ways: [(Outcome, fn(&StopHandle)); 2] =
+            [(Outcome::Dropped, |_| ()), (Outcome::Stopped, |stop| assert!(stop.stop()))];
+        for (how, act) in ways {
+            let (log, ledger) = (Log::default(), Ledger::new());
+            let hooked = holding(ledger.thing("held")).on_finish(note(&log, &ledger));
+            let (stoppable, stop) = hooked.stoppable();
+            let mut stoppable = Box::pin(stoppable);
+            assert_eq!(stoppable.next(), Some(0));
+            act(&stop);
+            drop(stoppable);
+            assert_eq!((&*log.borrow(), stop.outcome()), (&vec![how], Some(how)));
+            assert!(!stop.stop());
+        }
+    }
+
+    #[test]
+    fn g9_a_hook_runs_where_the_release_happens() {
+        let ledger = Ledger::new();
+        let (told, tells) = std::sync::mpsc::channel();
+        let hooked = holding(ledger.thing("held"))
+            .on_finish(move |outcome| told.send((outcome, thread::current().id())).unwrap());
+        let (mut releasable, stop) = hooked.releasable();
+        assert_eq!(releasable.next(), Some(0));
+        let stopper = thread::spawn(move || assert!(stop.stop()));
+        let id = stopper.thread().id();
+        stopper.join().unwrap();
+        assert_eq!(tells.try_recv(), Ok((Outcome::Stopped, id)));
+        assert_eq!(releasable.next(), None);
+        assert!(tells.recv().is_err(), "and only once");
+    }
+
+    #[test]
+    fn g9_a_hook_that_panics_in_a_stop() {
+        let ledger = Ledger::new();
+        let hooked = holding(ledger.thing("held")).on_finish(|_| panic!("the hook"));
+        let (mut releasable, stop) = hooked.releasable();
+        assert_eq!(message(|| stop.stop()), "the hook");
+        ledger.assert_settled();
+        assert_eq!((stop.stop(), stop.outcome()), (false, Some(Outcome::Stopped)));
+        assert_eq!(releasable.next(), None);
+    }
+
+    #[test]
+    fn g9_in_a_scope_even_for_a_forgotten_handle() {
+        let (log, ledger) = (Log::default(), Ledger::new());
+        scope(|s| {
+            let hooked = holding(ledger.thing("held")).on_finish(note(&log, &ledger));
+            let (mut handle, stop) = s.stoppable(hooked);
+            assert_eq!(handle.next(), Some(0));
+            std::mem::forget((handle, stop));
+        });
+        assert_eq!(*log.borrow(), [Outcome::Dropped]);
+        let text = message(|| {
+            scope(|s| {
+                let hooked = holding(ledger.thing("held")).on_finish(|_| panic!("the hook"));
+                std::mem::forget(s.adopt_generator(hooked));
+            })
+        });
+        assert_eq!(text, "the hook");
+        ledger.assert_settled();
+    }
+}

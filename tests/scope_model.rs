@@ -1,0 +1,461 @@
+//! Random programs in nested scopes against a reference: what is pulled, what is alive after each
+//! operation, how each generator ended and what its hook was told.
+//!
+//! Generators may hold other handles, panic, have destructors that panic; handles are pulled,
+//! closed, dropped, forgotten, tied into cycles; stops come from this thread and from others.
+//!
+//! `PROPTEST_CASES=100000 cargo test --release --test scope_model` for a longer run.
+
+#![cfg(feature = "std")]
+
+mod support;
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
+
+use proptest::prelude::*;
+use support::{Ledger, Thing, forget};
+use watertight::{Co, Outcome, Scope, ScopedGen, StopHandle, generator, scope_under};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Plain,
+    Stoppable,
+    Releasable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ending {
+    Returns,
+    Panics,
+    /// It has a local whose destructor panics.
+    Bomb,
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// The last: takes over the handle of a generator that is there.
+    Create(Kind, usize, Ending, Option<usize>),
+    Pull(usize),
+    Close(usize),
+    Drop(usize),
+    Forget(usize),
+    /// Ties the handle into a cycle that leaks.
+    Tie(usize),
+    /// Stops one, from here or from another thread.
+    Stop(usize, bool),
+    /// Stops all of the scope, from here or from another thread.
+    StopAll(bool),
+    /// Runs when the scope ends; panics if told so.
+    Defer(bool),
+    /// A scope in the scope, under its stop handle or not, whose closure ends with a panic or not.
+    Scope(Vec<Op>, bool, bool),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let kind = prop_oneof![Just(Kind::Plain), Just(Kind::Stoppable), Just(Kind::Releasable)];
+    let ending = prop_oneof![
+        6 => Just(Ending::Returns),
+        1 => Just(Ending::Panics),
+        1 => Just(Ending::Bomb),
+    ];
+    let leaf = prop_oneof![
+        6 => (kind, 0..4_usize, ending, proptest::option::weighted(0.3, 0..8_usize))
+            .prop_map(|(kind, items, ending, holds)| Op::Create(kind, items, ending, holds)),
+        8 => (0..8_usize).prop_map(Op::Pull),
+        1 => (0..8_usize).prop_map(Op::Close),
+        2 => (0..8_usize).prop_map(Op::Drop),
+        1 => (0..8_usize).prop_map(Op::Forget),
+        1 => (0..8_usize).prop_map(Op::Tie),
+        2 => (0..8_usize, proptest::bool::weighted(0.1)).prop_map(|(i, away)| Op::Stop(i, away)),
+        1 => proptest::bool::weighted(0.1).prop_map(Op::StopAll),
+        1 => proptest::bool::weighted(0.2).prop_map(Op::Defer),
+    ];
+    leaf.prop_recursive(3, 48, 12, |op| {
+        let ops = proptest::collection::vec(op, 0..12);
+        (ops, any::<bool>(), proptest::bool::weighted(0.2))
+            .prop_map(|(ops, under, panics)| Op::Scope(ops, under, panics))
+    })
+}
+
+/// What the reference knows of a generator.
+#[derive(Debug)]
+struct Expected {
+    kind: Kind,
+    /// In which scope it was made.
+    scope: usize,
+    left: usize,
+    ending: Ending,
+    /// The one whose handle it holds.
+    holds: Option<usize>,
+    /// A stop is waiting for its owner.
+    asked: bool,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Default)]
+struct World {
+    ledger: Ledger,
+    /// What the hooks were told.
+    told: Arc<Mutex<Vec<(usize, Outcome)>>>,
+    expected: RefCell<Vec<Expected>>,
+    /// For each generator what it holds: (how many are alive when it is, are alive now).
+    held: Ledgers,
+    /// Each scope's parent, if it is under that one's stop handle, and whether it has been stopped.
+    scopes: RefCell<Vec<(Option<usize>, bool)>>,
+}
+
+/// A ledger of its own for each generator, to see which are alive.
+type Ledgers = RefCell<Vec<Ledger>>;
+
+impl World {
+    /// Ends a generator in the reference, and with it those whose handles it holds. Says whether a
+    /// destructor panics that is run by that.
+    fn end(&self, id: usize, outcome: Outcome) -> bool {
+        let mut expected = self.expected.borrow_mut();
+        let one = &mut expected[id];
+        if one.outcome.is_some() {
+            return false;
+        }
+        let asked = one.asked && outcome == Outcome::Dropped;
+        one.outcome = Some(if asked { Outcome::Stopped } else { outcome });
+        let (bomb, holds) = (one.ending == Ending::Bomb, one.holds);
+        drop(expected);
+        let below = holds.is_some_and(|holds| self.end(holds, Outcome::Dropped));
+        bomb || below
+    }
+
+    /// A stop in the reference: whether it is this one's doing, and whether a destructor panics.
+    fn stop(&self, id: usize) -> (bool, bool) {
+        let mut expected = self.expected.borrow_mut();
+        let one = &mut expected[id];
+        if one.outcome.is_some() || one.asked || one.kind == Kind::Plain {
+            return (false, false);
+        }
+        one.asked = true;
+        let releasing = one.kind == Kind::Releasable;
+        drop(expected);
+        (true, releasing && self.end(id, Outcome::Stopped))
+    }
+
+    /// Stops a scope and those under it.
+    fn stop_scope(&self, scope: usize) -> (bool, bool) {
+        let (mut ours, mut panics) = (!self.scopes.borrow()[scope].1, false);
+        self.scopes.borrow_mut()[scope].1 = true;
+        let members: Vec<_> = self.expected.borrow().iter().map(|one| one.scope).collect();
+        for (id, _) in members.iter().enumerate().filter(|(_, of)| **of == scope) {
+            let (stopped, panicked) = self.stop(id);
+            ours |= stopped;
+            panics |= panicked;
+        }
+        let under = self.scopes.borrow().clone();
+        for (inner, _) in under.iter().enumerate().filter(|(_, of)| of.0 == Some(scope)) {
+            let (stopped, panicked) = self.stop_scope(inner);
+            ours |= stopped;
+            panics |= panicked;
+        }
+        (ours, panics)
+    }
+
+    fn check(&self) {
+        let expected = self.expected.borrow();
+        let told = self.told.lock().unwrap();
+        for (id, one) in expected.iter().enumerate() {
+            let told: Vec<_> =
+                told.iter().filter(|(of, _)| *of == id).map(|(_, how)| *how).collect();
+            assert_eq!(told, Vec::from_iter(one.outcome), "the hook of {id}, {one:?}");
+            let alive = usize::from(one.outcome.is_none());
+            assert_eq!(self.held.borrow()[id].alive(), alive, "what {id} holds, {one:?}");
+        }
+    }
+}
+
+struct Handle<'scope> {
+    id: usize,
+    generator: ScopedGen<'scope, Thing>,
+    stop: Option<StopHandle>,
+}
+
+/// A body that holds `held`, yields `items` things and ends as it is told.
+async fn body<H>(mut co: Co<Thing>, ledger: Ledger, held: H, items: usize, ending: Ending) {
+    let _held = held;
+    for _ in 0..items {
+        co.yield_(ledger.thing("item")).await;
+    }
+    assert!(ending != Ending::Panics, "the body");
+}
+
+fn create<'scope>(
+    world: &World,
+    s: &'scope Scope<'scope, '_>,
+    scope: usize,
+    (kind, items, ending): (Kind, usize, Ending),
+    holds: Option<Handle<'scope>>,
+) -> Handle<'scope> {
+    let id = world.expected.borrow().len();
+    let own = Ledger::new();
+    let thing = if ending == Ending::Bomb { own.bomb("bomb") } else { own.thing("held") };
+    world.held.borrow_mut().push(own);
+    let told = world.told.clone();
+    let hook = move |outcome| told.lock().unwrap().push((id, outcome));
+    let (holds_id, rest) = holds.map(|handle| (handle.id, (handle.generator, handle.stop))).unzip();
+    let ledger = world.ledger.clone();
+    world.expected.borrow_mut().push(Expected {
+        kind,
+        scope,
+        left: items,
+        ending,
+        holds: holds_id,
+        asked: false,
+        outcome: None,
+    });
+    if world.scopes.borrow()[scope].1 {
+        // Of what is made in a scope that has been stopped.
+        world.stop(id);
+    }
+    let hooked = generator(move |co| body(co, ledger.clone(), (thing, rest), items, ending));
+    let hooked = hooked.on_finish(hook);
+    match kind {
+        Kind::Plain => Handle { id, generator: s.adopt_generator(hooked).erase(), stop: None },
+        Kind::Stoppable => {
+            let (generator, stop) = s.stoppable(hooked);
+            Handle { id, generator: generator.erase(), stop: Some(stop) }
+        }
+        Kind::Releasable => unreachable!("made by `create_releasable`"),
+    }
+}
+
+/// The same for one that is `Send`, and so cannot hold a handle.
+fn create_releasable<'scope>(
+    world: &World,
+    s: &'scope Scope<'scope, '_>,
+    scope: usize,
+    (items, ending): (usize, Ending),
+) -> Handle<'scope> {
+    let id = world.expected.borrow().len();
+    let own = Ledger::new();
+    let thing = if ending == Ending::Bomb { own.bomb("bomb") } else { own.thing("held") };
+    world.held.borrow_mut().push(own);
+    let told = world.told.clone();
+    let hook = move |outcome| told.lock().unwrap().push((id, outcome));
+    let ledger = world.ledger.clone();
+    world.expected.borrow_mut().push(Expected {
+        kind: Kind::Releasable,
+        scope,
+        left: items,
+        ending,
+        holds: None,
+        asked: false,
+        outcome: None,
+    });
+    let stopped = world.scopes.borrow()[scope].1;
+    let panics = stopped && world.stop(id).1;
+    let hooked = generator(move |co| body(co, ledger, thing, items, ending)).on_finish(hook);
+    // It may be released, with a panic, before we have it.
+    let made = catch_unwind(AssertUnwindSafe(|| s.releasable(hooked)));
+    assert_eq!(made.is_err(), panics);
+    match made {
+        Ok((generator, stop)) => Handle { id, generator: generator.erase(), stop: Some(stop) },
+        Err(_) => {
+            let mut nothing = s.adopt(std::iter::empty());
+            nothing.close();
+            Handle { id, generator: nothing.erase(), stop: None }
+        }
+    }
+}
+
+/// Runs `f` and says whether it panics.
+fn panics<T>(f: impl FnOnce() -> T) -> (bool, Option<T>) {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(value) => (false, Some(value)),
+        Err(_) => (true, None),
+    }
+}
+
+fn here_or_away(stop: &StopHandle, away: bool) -> (bool, Option<bool>) {
+    match away {
+        false => panics(|| stop.stop()),
+        true => {
+            let stopped = thread::scope(|threads| threads.spawn(|| stop.stop()).join());
+            (stopped.is_err(), stopped.ok())
+        }
+    }
+}
+
+/// A cycle that keeps its handle for ever.
+struct Knot<'scope> {
+    _handle: Handle<'scope>,
+    itself: RefCell<Option<Rc<Knot<'scope>>>>,
+}
+
+fn step<'scope>(
+    world: &World,
+    s: &'scope Scope<'scope, '_>,
+    scope: usize,
+    op: &Op,
+    handles: &mut Vec<Handle<'scope>>,
+) {
+    let count = handles.len();
+    let at = |index: usize| (count > 0).then(|| index % count);
+    match *op {
+        Op::Create(kind, items, ending, holds) => {
+            // Two panics in one body abort: one with a bomb holds no handle of another.
+            let holds = holds.filter(|_| ending == Ending::Returns && kind != Kind::Releasable);
+            let holds = holds.and_then(at).map(|index| handles.remove(index));
+            handles.push(match kind {
+                Kind::Releasable => create_releasable(world, s, scope, (items, ending)),
+                _ => create(world, s, scope, (kind, items, ending), holds),
+            });
+        }
+        Op::Pull(index) => {
+            let Some(handle) = at(index).map(|index| &mut handles[index]) else { return };
+            let (panicked, item) = panics(|| handle.generator.next());
+            let (over, asked, left, ending) = {
+                let one = &world.expected.borrow()[handle.id];
+                (one.outcome.is_some(), one.asked, one.left, one.ending)
+            };
+            let (panic, yields) = match () {
+                () if over => (false, false),
+                () if asked => (world.end(handle.id, Outcome::Stopped), false),
+                () if left > 0 => (false, true),
+                () if ending == Ending::Panics => {
+                    world.end(handle.id, Outcome::Panicked);
+                    (true, false)
+                }
+                () => {
+                    let panic = world.end(handle.id, Outcome::Completed);
+                    if panic {
+                        // In its last step: so that is how it ended.
+                        world.expected.borrow_mut()[handle.id].outcome = Some(Outcome::Panicked);
+                    }
+                    (panic, false)
+                }
+            };
+            world.expected.borrow_mut()[handle.id].left -= usize::from(yields);
+            assert_eq!(panicked, panic);
+            assert_eq!(item.flatten().is_some(), yields);
+        }
+        Op::Close(index) => {
+            let Some(handle) = at(index).map(|index| &mut handles[index]) else { return };
+            let live = {
+                let one = &world.expected.borrow()[handle.id];
+                one.outcome.is_none() && !one.asked
+            };
+            let (panicked, closed) = panics(|| handle.generator.close());
+            assert_eq!(panicked, world.end(handle.id, Outcome::Stopped));
+            assert!(panicked || closed == Some(live));
+        }
+        Op::Drop(index) => {
+            let Some(handle) = at(index).map(|index| handles.remove(index)) else { return };
+            let id = handle.id;
+            let (panicked, _) = panics(|| drop(handle));
+            assert_eq!(panicked, world.end(id, Outcome::Dropped));
+        }
+        Op::Forget(index) => {
+            if let Some(index) = at(index) {
+                forget(handles.remove(index));
+            }
+        }
+        Op::Tie(index) => {
+            if let Some(index) = at(index) {
+                let itself = RefCell::default();
+                let knot = Rc::new(Knot { _handle: handles.remove(index), itself });
+                *knot.itself.borrow_mut() = Some(knot.clone());
+                forget(knot);
+            }
+        }
+        Op::Stop(index, away) => {
+            let Some(handle) = at(index).map(|index| &handles[index]) else { return };
+            let Some(stop) = &handle.stop else { return };
+            let (panicked, stopped) = here_or_away(stop, away);
+            let (ours, panic) = world.stop(handle.id);
+            assert_eq!(panicked, panic);
+            assert!(panicked || stopped == Some(ours));
+            assert_eq!(stop.outcome(), world.expected.borrow()[handle.id].outcome);
+        }
+        Op::StopAll(away) => {
+            let (panicked, stopped) = here_or_away(&s.stop_handle(), away);
+            let (ours, panic) = world.stop_scope(scope);
+            assert_eq!(panicked, panic);
+            assert!(panicked || stopped == Some(ours));
+        }
+        Op::Defer(panics) => {
+            unreachable!("done by `run_scope`, which knows that it panics: {panics}")
+        }
+        Op::Scope(ref ops, under, panics) => {
+            let above = under.then(|| (s.stop_handle(), scope));
+            run_scope(world, ops, above, panics);
+        }
+    }
+}
+
+fn run_scope(world: &World, ops: &[Op], above: Option<(StopHandle, usize)>, panic: bool) {
+    let scope = world.scopes.borrow().len();
+    let (group, parent) = above.unzip();
+    let stopped = parent.is_some_and(|parent| world.scopes.borrow()[parent].1);
+    world.scopes.borrow_mut().push((parent, stopped));
+    let deferred = &Cell::new(ops.iter().filter(|op| matches!(op, Op::Defer(_))).count());
+    let deferred_panics = ops.iter().any(|op| matches!(op, Op::Defer(true)));
+    let first = world.expected.borrow().len();
+    let (panicked, _) = panics(|| {
+        scope_under(&group.unwrap_or_default(), |s| {
+            let mut handles = vec![];
+            for op in ops {
+                if let Op::Defer(panics) = *op {
+                    s.defer(move || {
+                        deferred.set(deferred.get() - 1);
+                        assert!(!panics, "the deferred closure");
+                    });
+                } else {
+                    step(world, s, scope, op, &mut handles);
+                }
+                world.check();
+            }
+            mem::forget(handles); // So that all that is left is the scope's to release.
+            assert!(!panic, "the closure");
+        })
+    });
+    // Everything of this scope, and what was held by its generators, is over.
+    let left = world.expected.borrow().len();
+    let mut at_the_end = false;
+    for id in (first..left).rev() {
+        let of_this = world.expected.borrow()[id].scope == scope;
+        at_the_end |= of_this && world.end(id, Outcome::Dropped);
+    }
+    assert_eq!(panicked, panic || deferred_panics || at_the_end);
+    world.check();
+    // It is over: no stop of its parent reaches it any more.
+    world.scopes.borrow_mut()[scope].0 = None;
+    assert_eq!(deferred.get(), 0, "every deferred closure has run, once");
+}
+
+/// Keeps the thousands of panics that are on purpose from being printed.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or_default();
+            let on_purpose = ["the body", "the closure", "the deferred", "the destructor"];
+            if !on_purpose.iter().any(|start| text.starts_with(start)) {
+                before(info);
+            }
+        }));
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn scopes_do_what_the_reference_says(ops in proptest::collection::vec(op(), 0..40)) {
+        quiet();
+        let world = World::default();
+        run_scope(&world, &ops, None, false);
+        world.ledger.assert_settled();
+    }
+}
