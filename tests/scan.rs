@@ -1,6 +1,7 @@
 //! `examples/scan.rs` as a program: what it prints, what it passes over, and that whatever it
 //! meets, its account balances.
 
+#![cfg(feature = "std")] // The example needs it.
 #![cfg(not(miri))] // It starts processes.
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 
 use regex::Regex;
 use tempfile::TempDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// The example, as built for this run of the tests.
 ///
@@ -44,9 +46,9 @@ fn modified(path: &Path) -> Option<SystemTime> {
 
 fn newest_source() -> Option<SystemTime> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let library = fs::read_dir(package.join("src")).into_iter().flatten().flatten();
+    let library = WalkDir::new(package.join("src")).into_iter().flatten();
     let example = package.join("examples/scan.rs");
-    library.map(|file| file.path()).chain([example]).filter_map(|path| modified(&path)).max()
+    library.map(DirEntry::into_path).chain([example]).filter_map(|path| modified(&path)).max()
 }
 
 fn build(directory: &Path) {
@@ -112,6 +114,12 @@ impl Run {
         self.row("files").try_into().unwrap()
     }
 
+    /// How the search ended, as the account has it.
+    fn ending(&self) -> &str {
+        let how = self.account.split("; ").nth(1).and_then(|rest| rest.split(", ").next());
+        how.unwrap_or_else(|| panic!("no ending in {self:#?}"))
+    }
+
     /// Passed over: unreadable, not UTF-8, with too long a line.
     fn passed_over(&self) -> [i64; 3] {
         self.row("passed over").try_into().unwrap()
@@ -134,6 +142,7 @@ fn scan<A: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = A>) ->
         let [before, _, after] = run.row("descriptors").try_into().unwrap();
         assert_eq!(before, after, "{run:#?}");
     }
+    assert_ne!(run.ending(), "left unfinished", "{run:#?}");
     assert!(run.account.ends_with("\nnothing left alive\n"), "{run:#?}");
     assert_eq!(run.code, Some(if run.hits.is_empty() { 1 } else { 0 }), "{run:#?}");
     run
@@ -209,22 +218,135 @@ fn g3_g10_after_the_last_match_the_file_is_closed_and_no_other_is_opened() {
 }
 
 #[test]
-fn a_forgotten_search_is_noticed() {
+fn g1_a_forgotten_search_is_released_by_its_scope() {
     let tree = tree(&[("a", b"fn a\n"), ("b", b"fn b\n")]);
-    let run = Run::of(command(tree.path(), ["--forget", "-n", "1"]));
+    let dropped = scan(tree.path(), ["-n", "1"]);
+    let forgotten = scan(tree.path(), ["-n", "1", "--forget"]);
+    for (run, left) in [(&dropped, 0), (&forgotten, 1)] {
+        assert_eq!(run.hits, ["a:1: fn a"]);
+        assert_eq!(run.ending(), "stopped early", "{run:#?}");
+        assert_eq!(run.files(), [1, 1, 1]);
+        assert_eq!(run.row("generators"), [3, 3]);
+        assert_eq!(run.row("scope"), [1, left], "{run:#?}");
+    }
+
+    // Once it has ended there is nothing left to release.
+    let run = scan(tree.path(), ["--forget", "--all"]);
+    assert_eq!(run.ending(), "searched to the end", "{run:#?}");
+    assert_eq!(run.row("scope"), [1, 0]);
+}
+
+#[test]
+fn a_leak_is_noticed() {
+    let tree = tree(&[("a", b"fn a\n"), ("b", b"fn b\n")]);
+    let run = Run::of(command(tree.path(), ["--leak", "-n", "1"]));
     assert_eq!(run.code, Some(2));
+    assert_eq!(run.ending(), "left unfinished", "{run:#?}");
     assert_eq!(run.files(), [1, 1, 0]);
     assert_eq!(run.row("generators"), [3, 0]);
+    assert_eq!(run.row("scope"), [0, 0]);
     let verdict = run.account.lines().last().unwrap();
     assert!(verdict.starts_with("left alive: 1 file, 3 generators, "), "{run:#?}");
     assert_eq!(verdict.ends_with(" bytes, 1 descriptor"), cfg!(target_os = "linux"), "{run:#?}");
 
-    // Once it has finished there is nothing left to leak but the memory it stood in.
-    let run = Run::of(command(tree.path(), ["--forget", "--all"]));
+    // Once it has ended there is nothing left to leak but the memory it stood in.
+    let run = Run::of(command(tree.path(), ["--leak", "--all"]));
     assert_eq!(run.code, Some(2));
+    assert_eq!(run.ending(), "searched to the end", "{run:#?}");
     assert_eq!(run.files(), [2, 2, 2]);
     let verdict = run.account.lines().last().unwrap();
     assert!(Regex::new(r"^left alive: \d+ bytes$").unwrap().is_match(verdict), "{run:#?}");
+}
+
+/// What this takes minutes to search [`slow`] for: a match may have got to any of 300 places in the
+/// pattern, or to many at once, and nearly every character makes another combination of them.
+const SLOW: &str = "^first$|1[01]{300}[a-z]";
+
+fn slow() -> Vec<u8> {
+    let mut random = 1_u64;
+    let mut bit = || {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        b"01"[(random >> 63) as usize]
+    };
+    (1..32 << 20).map(|n| if n % 1_000 == 0 { b'\n' } else { bit() }).collect()
+}
+
+#[test]
+fn g4_a_time_limit_stops_the_search_within_a_file_that_has_no_match() {
+    let huge = slow();
+    let tree = tree(&[("a", b"first\n"), ("b", &huge), ("c", b"first\n")]);
+    let stopped_in = |args: &[&str], file: &str| {
+        let run = scan(tree.path(), args);
+        assert_eq!(run.ending(), "stopped by the time limit", "{run:#?}");
+        assert_eq!(run.stderr, format!("scan: {file}: out of time, searched no further\n"));
+        let [_, bytes] = run.row("read").try_into().unwrap();
+        assert!(bytes < huge.len() as i64, "{run:#?}");
+        run
+    };
+    let run = stopped_in(&["b", SLOW, "--timeout", "0.25"], "b");
+    assert_eq!(run.hits, NONE);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.files(), [1, 1, 1]);
+
+    // What was found in time counts.
+    let run = stopped_in(&[".", SLOW, "--timeout", "3", "--all"], "b");
+    assert_eq!(run.hits, ["a:1: first"]);
+    assert_eq!(run.code, Some(0));
+    assert_eq!(run.files(), [2, 2, 2], "and `c` is not opened");
+
+    // It is over before the handle is forgotten: `next` has given `None`.
+    let run = stopped_in(&["b", SLOW, "--timeout", "0.25", "--forget"], "b");
+    assert_eq!(run.row("scope"), [1, 0]);
+}
+
+#[test]
+fn g4_a_time_limit_stops_a_walk_that_meets_no_file() {
+    let tree = tempfile::tempdir().unwrap();
+    for n in 0..1_000 {
+        fs::create_dir(tree.path().join(format!("{n}"))).unwrap();
+    }
+    // One walk may be over before the time is.
+    let stopped = (0..100).any(|_| {
+        let run = scan(tree.path(), ["--timeout", "0"]);
+        run.ending() == "stopped by the time limit" && run.row("directories")[0] < 1_001
+    });
+    assert!(stopped);
+}
+
+#[test]
+fn g4_whenever_the_time_is_up_what_was_found_is_a_beginning_and_the_account_balances() {
+    let names: Vec<String> = (0..60).map(|n| format!("{n:02}.txt")).collect();
+    let contents = b"fn hit() {}\nmiss\n".repeat(100);
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), contents.as_slice())).collect();
+    let tree = tree(&files);
+    let all = scan(tree.path(), ["--all"]).hits;
+    assert_eq!(all.len(), 6_000);
+    for micros in (0..30).map(|n| n * n * 50) {
+        let limit = format!("{}", f64::from(micros) / 1e6);
+        let run = scan(tree.path(), ["--all", "--timeout", &limit]);
+        assert!(all.starts_with(&run.hits), "{run:#?}");
+        match run.ending() {
+            "stopped by the time limit" => assert!(run.stderr.lines().count() <= 1, "{run:#?}"),
+            "searched to the end" => assert_eq!(run.hits.len(), all.len()),
+            _ => panic!("{run:#?}"),
+        }
+    }
+}
+
+#[test]
+fn a_time_limit_that_is_not_reached_changes_nothing() {
+    let tree = tree(&[("a", b"fn a\n"), ("b", b"fn b\n")]);
+    for (args, ending) in [
+        (["--timeout", "1000", "-n1"], "stopped early"),
+        (["--timeout", "1000.5", "-n3"], "searched to the end"),
+        (["--timeout", "1e19", "-n3"], "searched to the end"), // Longer than a clock can tell.
+    ] {
+        let run = scan(tree.path(), args);
+        assert_eq!(run.hits, scan(tree.path(), [args[2]]).hits);
+        assert_eq!(run.ending(), ending, "{run:#?}");
+        assert_eq!(run.stderr, "");
+    }
 }
 
 #[test]
@@ -249,11 +371,15 @@ fn a_single_file_can_be_the_root() {
 #[test]
 fn wrong_arguments_are_exit_status_2() {
     let tree = tree(&[("a", b"fn a\n")]);
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["missing"], "scan: missing: "),
         (&[".", "("], "unclosed group"),
         (&["-n", "0"], "invalid value '0'"),
         (&["-n", "3", "--all"], "cannot be used with"),
+        (&["--timeout", "soon"], "invalid float literal"),
+        (&["--timeout=-1"], "value is negative"),
+        (&["--timeout", "inf"], "too big"),
+        (&["--forget", "--leak"], "cannot be used with"),
         (&["--color", "green"], "invalid value 'green'"),
         (&["--nonsense"], "unexpected argument"),
     ];

@@ -319,11 +319,10 @@ impl Shared {
         }
     }
 
-    /// Takes a member out. `true` if it was the last and this is over itself.
+    /// Takes a member out. `true` if it was there, it was the last and this is over itself.
     fn remove(&self, key: u64) -> bool {
         let mut members = self.members();
-        members.all.remove(&key);
-        let last = members.all.is_empty();
+        let last = members.all.remove(&key).is_some() && members.all.is_empty();
         if last && members.waiting > 0 {
             self.changed.notify_all();
         }
