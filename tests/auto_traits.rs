@@ -2,14 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Pending, Ready};
+use std::iter::FusedIterator;
 use std::marker::PhantomPinned;
+use std::ops::Range;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::MutexGuard;
 
 use static_assertions::{assert_impl_all as yes, assert_not_impl_any as no};
-use watertight::{Co, Gen, GeneratorState, Resume, ResumeError, TryGen, Yield};
+use watertight::{
+    Adopted, Co, Gen, GeneratorState, OnFinish, Outcome, Resume, ResumeError, TryGen, Yield,
+};
 
 type NotSend = MutexGuard<'static, ()>; // `Sync` only.
 type NotSync = Cell<u8>; // `Send` only.
@@ -64,6 +68,61 @@ mod boxed {
     yes!(Boxed<Gen<u8, Pending<()>>>: Send, Unpin, Iterator);
     yes!(Boxed<Gen<u8, Pinned>>: Unpin);
     no!(Boxed<Gen<Rc<u8>, Pending<()>>>: Send);
+}
+
+// What has to do with ends: as their parts are.
+yes!(Adopted<Range<u8>>: Send, Sync, Unpin, Iterator<Item = u8>, FusedIterator, Resume);
+yes!(Adopted<PhantomPinned>: Unpin);
+no!(Adopted<Rc<u8>>: Send);
+type Hook = fn(Outcome);
+yes!(OnFinish<Adopted<Range<u8>>, Hook>: Send, Sync, Unpin, Iterator<Item = u8>, Resume);
+no!(OnFinish<Gen<u8, Pinned>, Hook>: Unpin, Iterator);
+yes!(Pin<&'static mut OnFinish<Gen<u8, Pinned>, Hook>>: Iterator<Item = u8>, FusedIterator);
+yes!(Outcome: Send, Sync, Copy, Eq, std::hash::Hash);
+
+#[cfg(feature = "std")]
+mod with_std {
+    use super::*;
+    use watertight::{
+        Deadline, Releasable, Scope, Scoped, ScopedGen, StopGuard, StopHandle, StopToken,
+        Stoppable, WaitError,
+    };
+
+    yes!(StopHandle: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe, Default);
+    yes!(StopToken: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe);
+    yes!(StopGuard: Send, Sync, Unpin);
+    yes!(Deadline: Send, Sync, Unpin);
+    no!(StopGuard: Clone);
+    no!(Deadline: Clone);
+    yes!(WaitError: std::error::Error, Send, Sync, Copy);
+
+    yes!(Stoppable<Adopted<Range<u8>>>: Send, Sync, Unpin, UnwindSafe, Iterator<Item = u8>, Resume);
+    no!(Stoppable<Gen<Rc<u8>, Pending<()>>>: Send);
+    no!(Stoppable<Gen<u8, Pinned>>: Unpin, Iterator);
+    yes!(Pin<&'static mut Stoppable<Gen<u8, Pinned>>>: Iterator<Item = u8>, FusedIterator);
+
+    // The generator is on the heap, so it can be moved. It is touched through `&mut` only.
+    yes!(Releasable<Gen<u8, Pinned>>: Send, Sync, Unpin, Iterator<Item = u8>, FusedIterator, Resume);
+    yes!(Releasable<Gen<NotSync, Pending<()>>>: Send, Sync);
+    yes!(Releasable<Adopted<Range<u8>>>: UnwindSafe, RefUnwindSafe);
+    no!(Releasable<Gen<NotSend, Pending<()>>>: Send, Sync);
+
+    // A scope and its handles stay on their thread, whatever is in them.
+    yes!(Scoped<'static, Gen<u8, Pinned>>: Unpin, Iterator<Item = u8>, FusedIterator, Resume);
+    yes!(Scoped<'static, Adopted<Range<u8>>>: UnwindSafe, RefUnwindSafe);
+    yes!(ScopedGen<'static, u8>: Unpin, Iterator<Item = u8>);
+    no!(Scoped<'static, Adopted<Range<u8>>>: Send, Sync, Clone);
+    no!(ScopedGen<'static, u8, u8>: Iterator);
+    no!(Scope<'static, 'static>: Send, Sync, Clone);
+    yes!(Scope<'static, 'static>: RefUnwindSafe);
+
+    #[test]
+    fn a_handle_is_one_pointer_and_two_when_it_is_erased() {
+        use std::mem::size_of;
+        assert_eq!(size_of::<Scoped<'_, [u64; 9]>>(), size_of::<usize>());
+        assert_eq!(size_of::<ScopedGen<'_, u8>>(), 2 * size_of::<usize>());
+        assert_eq!(size_of::<StopHandle>(), size_of::<usize>());
+    }
 }
 
 /// A body that may not be moved.

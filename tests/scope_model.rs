@@ -439,7 +439,9 @@ fn quiet() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let text = info.payload_as_str().unwrap_or_default();
+            let payload = info.payload();
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or_default();
             let on_purpose = ["the body", "the closure", "the deferred", "the destructor"];
             if !on_purpose.iter().any(|start| text.starts_with(start)) {
                 before(info);
