@@ -1,17 +1,19 @@
-//! Searches a directory tree for a pattern, stops after a few matches, and accounts for everything
-//! that it opened on the way.
+//! Searches a directory tree for a pattern, stops after a few matches or when the time is up, and
+//! accounts for everything that it opened on the way.
 //!
 //! ```text
 //! cargo run --release --example scan
 //! cargo run --release --example scan -- src 'unsafe|SAFETY' --all
+//! cargo run --release --example scan -- ~ TODO --timeout 0.5
 //! ```
 //!
 //! The search is three generators, one inside the other: [`Search::hits`] pulls [`Search::files`]
-//! and, for each file, [`Search::hits_in`]. They are pinned where they stand, so none of them
-//! allocates. Nobody closes a file here: it is a local of the body that reads it, and goes with it.
-//! The account at the end shows that this is enough, even when the search is left mid-file.
+//! and, for each file, [`Search::hits_in`]. The inner ones are pinned in the body of the first,
+//! without an allocation; the first is in a scope, and so it is over when that is, whatever became
+//! of its handle. Nobody closes a file here: it is a local of the body that reads it, and goes with
+//! it. The account at the end shows that this is enough, even when the search is left mid-file.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -30,7 +32,10 @@ use clap::{Parser, ValueEnum};
 use regex::Regex;
 use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
-use watertight::{Gen, TryGen, generator, try_generator};
+use watertight::{
+    Gen, Outcome, Resume, ScopeStats, StopHandle, StopToken, Stoppable, TryGen, generator, scope,
+    try_generator,
+};
 
 /// The longest line that is read, its ending included. Whatever a file holds, this bounds the
 /// memory that it costs: a file with a longer line is passed over from there on.
@@ -62,6 +67,10 @@ struct Args {
     #[arg(short, long, conflicts_with = "max_matches")]
     all: bool,
 
+    /// Stop after this time; fractions are allowed
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+
     /// Search hidden files and `target` directories too
     #[arg(short, long)]
     unrestricted: bool,
@@ -74,9 +83,17 @@ struct Args {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
-    /// Forget the search instead of closing it, to see that the account notices
+    /// Forget the search instead of dropping it, to see that its scope releases it
     #[arg(long)]
     forget: bool,
+
+    /// Forget the search outside of any scope, to see that the account notices
+    #[arg(long, conflicts_with = "forget")]
+    leak: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 const AFTER_HELP: &str = "\
@@ -84,13 +101,15 @@ Examples:
   scan                        the first ten functions under the current directory
   scan src TODO --all         every TODO under src
   scan src 'impl.* for' -n 3  three, and no file after the third is opened
-  scan . --forget             a leak, made on purpose
+  scan ~ TODO --timeout 0.5   what half a second is enough for
+  scan . --forget             forgotten, and released all the same
+  scan . --leak               a leak, made on purpose
 
 Symbolic links are not followed. Files that cannot be read, are not UTF-8, or have a line longer
 than 1 MiB are passed over and counted.
 
 Exit status: 0 if a line matched, 1 if none did, 2 on an error. A file that was passed over is not
-an error; something left alive at the end is.";
+an error, nor is a search that ran out of time; something left alive at the end is.";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Color {
@@ -99,7 +118,8 @@ enum Color {
     Never,
 }
 
-/// Why a file or directory was passed over. The search goes on with the next one.
+/// Why a file or directory was not searched to its end. The search goes on with the next one, if
+/// there is time.
 #[derive(Debug, Error)]
 enum Problem {
     #[error(transparent)]
@@ -110,6 +130,8 @@ enum Problem {
     NotText { path: PathBuf, line: u64 },
     #[error("{}:{line}: longer than {LONGEST_LINE} bytes, skipped from here on", path.display())]
     TooLong { path: PathBuf, line: u64 },
+    #[error("{}: out of time, searched no further", path.display())]
+    OutOfTime { path: PathBuf },
 }
 
 /// Why there is no search, or no output.
@@ -185,8 +207,9 @@ type Found = Result<Hit, Problem>;
 
 struct Search<'a> {
     args: &'a Args,
-    pattern: Regex,
     account: &'a Account,
+    /// That of [`hits`](Search::hits), which has to be made before there is one.
+    stop: OnceCell<StopToken>,
 }
 
 impl Search<'_> {
@@ -194,19 +217,21 @@ impl Search<'_> {
     fn hits(&self) -> Gen<Found, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
+            // A clone has scratch memory of its own, which is then released with this body.
+            let pattern = self.args.pattern.clone();
             for file in pin!(self.files()) {
                 match file {
                     // The inner generator borrows from this body, and lives in it. If the search
                     // is dropped at this yield, the file goes first, then the path, then the walk.
-                    Ok(path) => co.yield_all(pin!(self.hits_in(&path))).await,
-                    Err(problem) => co.yield_(Err(problem.into())).await,
+                    Ok(path) => co.yield_all(pin!(self.hits_in(&path, &pattern))).await,
+                    Err(problem) => co.yield_(Err(problem)).await,
                 }
             }
         })
     }
 
     /// The files under the root, in the order of their names, found as they are asked for.
-    fn files(&self) -> Gen<walkdir::Result<PathBuf>, impl Future<Output = ()>> {
+    fn files(&self) -> Gen<Result<PathBuf, Problem>, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
             let tree = WalkDir::new(&self.args.directory).sort_by_file_name().into_iter();
@@ -214,11 +239,14 @@ impl Search<'_> {
                 let entry = match entry {
                     Ok(entry) => entry,
                     Err(error) => {
-                        co.yield_(Err(error)).await;
+                        co.yield_(Err(error.into())).await;
                         continue;
                     }
                 };
                 let path = entry.path();
+                if let Err(problem) = self.in_time(path) {
+                    co.yield_(Err(problem)).await;
+                }
                 let (is_dir, is_file) = match entry.depth() {
                     // The root was asked for by name, so it may be a link.
                     0 => (path.is_dir(), path.is_file()),
@@ -243,11 +271,24 @@ impl Search<'_> {
         self.args.unrestricted || entry.depth() == 0 || !(hidden || build)
     }
 
+    /// A stop waits for the next yield. A body that may be long in coming to one asks for itself, and
+    /// then yields this problem: if it just returned, the search would count as completed.
+    fn in_time(&self, path: &Path) -> Result<(), Problem> {
+        match self.stop.get().is_some_and(StopToken::is_stopped) {
+            true => Err(Problem::OutOfTime { path: path.to_owned() }),
+            false => Ok(()),
+        }
+    }
+
     /// The matching lines of one file. A problem is the last item.
     ///
     /// One buffer serves every line. It cannot leave the body that reads into it, so the matching
     /// is done here and only the lines that match are copied.
-    fn hits_in(&self, path: &Path) -> TryGen<Hit, impl Future<Output = Result<(), Problem>>> {
+    fn hits_in(
+        &self,
+        path: &Path,
+        pattern: &Regex,
+    ) -> TryGen<Hit, impl Future<Output = Result<(), Problem>>> {
         try_generator(async move |mut co| {
             let _alive = self.account.generators.begin();
             let unreadable = |source| Problem::Unreadable { path: path.to_owned(), source };
@@ -255,6 +296,7 @@ impl Search<'_> {
             let mut file = Opened { reader, _counted: self.account.opened.begin() };
             let mut buffer = Vec::new();
             for line in 1.. {
+                self.in_time(path)?;
                 buffer.clear();
                 // One byte more than is allowed tells the longest line from one that is too long.
                 let mut reader = file.reader.by_ref().take(LONGEST_LINE + 1);
@@ -272,7 +314,7 @@ impl Search<'_> {
                 };
                 let text = text.strip_suffix('\n').unwrap_or(text);
                 let text = text.strip_suffix('\r').unwrap_or(text);
-                if self.pattern.is_match(text) {
+                if pattern.is_match(text) {
                     let text = text.to_owned();
                     co.yield_(Hit { path: path.to_owned(), line, text }).await;
                 }
@@ -284,12 +326,13 @@ impl Search<'_> {
     /// Pulls hits and prints them until there are enough. What it leaves behind is suspended, and
     /// will read no further unless it is asked to.
     fn print(&self, hits: impl Iterator<Item = Found>, out: &mut impl Write) -> io::Result<()> {
+        let pattern = self.args.pattern.clone();
         let limit = if self.args.all { i64::MAX } else { self.args.max_matches.get().into() };
         for hit in hits {
             match hit {
                 Ok(hit) => {
                     add(&self.account.matches, 1);
-                    hit.print(&self.pattern, out)?;
+                    hit.print(&pattern, out)?;
                     if self.account.matches.get() == limit {
                         break;
                     }
@@ -300,22 +343,44 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The whole search, and what was open at its last hit, before anything was closed.
-    fn run(&self, out: &mut impl Write) -> (Open, io::Result<()>) {
-        if self.args.forget {
-            let mut hits = Box::pin(self.hits());
-            let written = self.print(hits.as_mut(), out);
+    /// The whole search, from the first pull to the release of the last thing it held.
+    fn run(
+        &self,
+        hits: Stoppable<impl Resume<Argument = (), Yield = Found, Return = ()>>,
+        stop: &StopHandle,
+        out: &mut impl Write,
+    ) -> (Ended, io::Result<()>) {
+        if self.args.leak {
+            let mut hits = Box::pin(hits);
+            let written = self.print(&mut hits, out);
             let open = Open::now(self.account);
+            let by_us = stop.stop();
             mem::forget(hits);
-            return (open, written);
+            return (Ended { open, by_us, scope: ScopeStats::default() }, written);
         }
-        let mut hits = pin!(self.hits());
-        let written = self.print(hits.as_mut(), out);
-        let open = Open::now(self.account);
-        // To return would do the same, since `hits` is a local. This says where it happens.
-        hits.as_mut().close();
-        (open, written)
+        scope(|s| {
+            let mut hits = s.adopt_generator(hits);
+            let written = self.print(&mut hits, out);
+            let open = Open::now(self.account);
+            // From here on it reads no further. Who owns it releases it: the handle, or the scope.
+            let by_us = stop.stop();
+            match self.args.forget {
+                true => mem::forget(hits),
+                false => drop(hits),
+            }
+            (Ended { open, by_us, scope: s.stats() }, written)
+        })
     }
+}
+
+/// How a search went.
+struct Ended {
+    /// What was open after the last pull.
+    open: Open,
+    /// It was we who stopped it: it had not ended, and the time was not up.
+    by_us: bool,
+    /// Just before the scope ended.
+    scope: ScopeStats,
 }
 
 impl Hit {
@@ -334,6 +399,7 @@ impl Hit {
 impl Account {
     fn pass_over(&self, problem: &Problem, verbose: bool) {
         let (count, tell) = match problem {
+            Problem::OutOfTime { .. } => return complain(problem),
             Problem::Walk(_) | Problem::Unreadable { .. } => (&self.unreadable, true),
             // Every tree has some of these.
             Problem::NotText { .. } => (&self.not_text, verbose),
@@ -376,7 +442,8 @@ impl Open {
 struct Report<'a> {
     account: &'a Account,
     before: Open,
-    at_stop: Open,
+    ended: Ended,
+    outcome: Option<Outcome>,
     after: Open,
     heap: AllocationInfo,
     elapsed: Duration,
@@ -384,7 +451,8 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        let Report { account, before, at_stop, after, heap, elapsed } = self;
+        let Report { account, before, ended, outcome, after, heap, elapsed } = self;
+        let Ended { open: at_stop, by_us, scope } = ended;
         let Account { generators, opened, directories, files, lines, bytes, .. } = account;
         let [directories, files, lines, bytes] = [directories, files, lines, bytes].map(Cell::get);
         let [opened, closed] = [&opened.begun, &opened.ended].map(Cell::get);
@@ -395,12 +463,19 @@ impl Report<'_> {
         let matches = Several(account.matches.get(), "matching line");
         let open = Several(at_stop.files, "file");
         let alive = Several(at_stop.generators, "generator");
-        // A generator that has finished has released everything, so this tells the two apart.
-        let how = if at_stop.generators > 0 { "stopped early" } else { "searched to the end" };
+        let how = match outcome {
+            Some(Outcome::Completed) => "searched to the end",
+            Some(Outcome::Stopped) if *by_us => "stopped early",
+            Some(Outcome::Stopped) => "stopped by the time limit",
+            // An outcome comes with the release.
+            Some(Outcome::Dropped | Outcome::Panicked) | None => "left unfinished",
+        };
         writeln!(out, "\n{matches}; {how}, with {open} open and {alive} alive\n")?;
         writeln!(out, "directories  {directories} visited")?;
         writeln!(out, "files        {files} visited, {opened} opened, {closed} closed")?;
         writeln!(out, "generators   {started} started, {released} released")?;
+        let ScopeStats { created, alive: left, .. } = scope;
+        writeln!(out, "scope        {created} created, {left} left for its end to release")?;
         writeln!(out, "read         {lines} lines, {bytes} bytes")?;
         writeln!(
             out,
@@ -460,18 +535,22 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let mut out = AutoStream::new(io::stdout().lock(), color);
     let account = Account::default();
-    let mut ended = None;
     let before = Open::now(&account);
     let start = Instant::now();
-    let heap = allocation_counter::measure(|| {
-        // A clone of a pattern has scratch memory of its own, which is then counted in here.
-        let search = Search { args, pattern: args.pattern.clone(), account: &account };
-        ended = Some(search.run(&mut out));
-    });
+    // The heap is counted for this thread. The one that watches the time shares the stop handle and
+    // may be the last to let go of it, so that is made before the count begins. (Where nobody counts,
+    // `s.stoppable` in the scope is shorter.)
+    let search = Search { args, account: &account, stop: OnceCell::new() };
+    let (hits, stop) = search.hits().stoppable();
+    search.stop.get_or_init(|| stop.token());
+    let deadline = args.timeout.map(|limit| stop.stop_after(limit));
+    let mut ended = None;
+    let heap = allocation_counter::measure(|| ended = Some(search.run(hits, &stop, &mut out)));
+    drop(deadline);
     let elapsed = start.elapsed();
-    let after = Open::now(&account);
-    let Some((at_stop, written)) = ended else { unreachable!("`measure` calls its closure") };
-    let report = Report { account: &account, before, at_stop, after, heap, elapsed };
+    let Some((ended, written)) = ended else { unreachable!("`measure` calls its closure") };
+    let (outcome, after) = (stop.outcome(), Open::now(&account));
+    let report = Report { account: &account, before, ended, outcome, after, heap, elapsed };
 
     match written.and_then(|()| report.print(&mut out)) {
         // The reader has seen enough (`scan | head -1`): one more way to stop early, and no error.

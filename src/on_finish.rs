@@ -6,7 +6,9 @@ use core::pin::Pin;
 
 use pin_project_lite::pin_project;
 
-use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned};
+use crate::resume::{
+    GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned, own_methods,
+};
 use crate::unwind::Shield;
 
 /// How a generator ended.
@@ -20,6 +22,17 @@ pub enum Outcome {
     Dropped,
     /// Its body panicked, or a destructor that ran in its last step did.
     Panicked,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Completed => "completed",
+            Outcome::Stopped => "stopped",
+            Outcome::Dropped => "dropped",
+            Outcome::Panicked => "panicked",
+        })
+    }
 }
 
 pin_project! {
@@ -171,6 +184,7 @@ impl<G: Resume, H: FnOnce(Outcome)> Resume for OnFinish<G, H> {
     }
 }
 
+own_methods! { [G, H] OnFinish<G, H> where G: Resume, H: FnOnce(Outcome) }
 iterate_pinned! {
     [G, H] OnFinish<G, H>
     where G: Resume<Argument = (), Return = ()>, H: FnOnce(Outcome)

@@ -156,6 +156,48 @@ impl<G: Resume + Unpin + ?Sized> Resume for &mut G {
     }
 }
 
+/// Gives a wrapper the methods of [`Resume`] as its own, so that the trait need not be imported.
+macro_rules! own_methods {
+    ([$($params:tt)*] $gen:ty where $($bounds:tt)*) => {
+        impl<$($params)*> $gen where $($bounds)* {
+            /// Runs the body to its next yield or to its end; see [`Gen::resume`](crate::Gen::resume).
+            ///
+            /// # Errors
+            ///
+            /// [`ResumeError`](crate::ResumeError), with the argument, if the generator is over.
+            ///
+            /// # Panics
+            ///
+            /// If the body does; the generator is finished then.
+            #[inline]
+            pub fn resume(
+                self: ::core::pin::Pin<&mut Self>,
+                argument: G::Argument,
+            ) -> $crate::Resumed<G::Yield, G::Return, G::Argument> {
+                $crate::Resume::resume(self, argument)
+            }
+
+            /// Finishes the generator: drops everything it holds, before this returns.
+            ///
+            /// `true` if that was this call's doing; `false` if it was over, or a stop came first.
+            ///
+            /// # Panics
+            ///
+            /// If a destructor does. The generator is finished all the same.
+            pub fn close(self: ::core::pin::Pin<&mut Self>) -> bool {
+                $crate::Resume::close(self)
+            }
+
+            /// Whether nothing will come any more: the next `resume` is refused.
+            #[inline]
+            pub fn is_finished(&self) -> bool {
+                $crate::Resume::is_finished(self)
+            }
+        }
+    };
+}
+pub(crate) use own_methods;
+
 /// Makes a generator that can be moved, because it is a handle to what is pinned elsewhere, an
 /// [`Iterator`] itself.
 #[allow(unused_macros, reason = "what uses it needs `alloc`")]

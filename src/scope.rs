@@ -139,6 +139,8 @@ impl<'scope> Scope<'scope, '_> {
 
     /// Takes an iterator over: it is dropped when it has ended, and at the latest with the scope.
     ///
+    /// What it may borrow is said at [`generator`](Scope::generator).
+    ///
     /// One allocation, of the iterator's size and about 40 bytes.
     #[inline]
     pub fn adopt<I>(&'scope self, iterator: I) -> Scoped<'scope, Adopted<I>>
@@ -163,6 +165,8 @@ impl<'scope> Scope<'scope, '_> {
 
     /// Takes a generator over that can be stopped; its owner, the handle or the scope, releases it.
     /// See [`Stoppable`]. It is under the scope's stop handle.
+    ///
+    /// What it may borrow is said at [`generator`](Scope::generator).
     ///
     /// Two allocations.
     #[inline]
@@ -227,8 +231,8 @@ impl<'scope> Scope<'scope, '_> {
     }
 }
 
-/// What has become of the generators made through a [`Scope`], as their handles last saw it: a
-/// generator that ended, or was stopped, since it was last pulled counts as alive.
+/// What has become of the generators made through a [`Scope`], as their handles last saw it: one that
+/// a stop handle has stopped counts as alive until its handle is pulled, closed or dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeStats {
@@ -238,9 +242,9 @@ pub struct ScopeStats {
     pub alive: usize,
     /// How many came to their end.
     pub completed: usize,
-    /// How many were ended by `close` or by a stop handle.
+    /// How many were ended by `close`, or were found to be stopped when they were pulled.
     pub stopped: usize,
-    /// How many were dropped before their end.
+    /// How many were dropped before their end, with their handle or by the scope.
     pub dropped: usize,
     /// How many ended with a panic.
     pub panicked: usize,

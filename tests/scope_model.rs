@@ -11,7 +11,6 @@
 mod support;
 
 use std::cell::{Cell, RefCell};
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, Once};
@@ -415,7 +414,7 @@ fn run_scope(world: &World, ops: &[Op], above: Option<(StopHandle, usize)>, pani
                 }
                 world.check();
             }
-            mem::forget(handles); // So that all that is left is the scope's to release.
+            forget(handles); // So that all that is left is the scope's to release.
             assert!(!panic, "the closure");
         })
     });

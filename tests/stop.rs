@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use support::{Ledger, catch, forget, holding, message};
 use watertight::{
-    Co, IteratorExt, Outcome, Releasable, Resume, StopHandle, Stoppable, WaitError, generator,
-    scope,
+    Co, IteratorExt, Outcome, Releasable, StopHandle, Stoppable, WaitError, generator, scope,
 };
 
 /// Long enough for any machine, short enough to fail.

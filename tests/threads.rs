@@ -1,4 +1,4 @@
-//! Threads against the engine's own atomics and its one rule about them, as a plain program: no
+//! Threads against the crate's own atomics and its rules about them, as a plain program: no
 //! test harness, no channels, no locks, so that ThreadSanitizer sees every synchronisation there
 //! is. `.ci/thread-sanitizer` runs it instrumented; `cargo test` runs it as it is.
 
@@ -14,6 +14,8 @@ fn main() {
     identities_are_drawn_by_many_threads();
     a_generator_changes_threads_between_steps();
     one_waker_lent_to_many_threads();
+    stopped_by_one_thread_while_another_pulls();
+    released_by_whoever_comes_first();
     println!("threads: ok");
 }
 
@@ -89,5 +91,64 @@ fn one_waker_lent_to_many_threads() {
         }));
         assert_eq!(answers.as_mut().resume(Box::new(0)), Ok(Yielded(Box::new(round))));
         assert_eq!(answers.as_mut().resume(Box::new(7)), Ok(Complete(7)));
+    }
+}
+
+/// What a generator's state holds: touched by every step and by the release, whichever thread does
+/// that, without synchronisation of its own.
+struct Touched(Box<u64>);
+
+impl Touched {
+    fn step(&mut self) -> u64 {
+        *self.0 += 1;
+        *self.0
+    }
+}
+
+impl Drop for Touched {
+    fn drop(&mut self) {
+        *self.0 += 1;
+    }
+}
+
+fn touching() -> Gen<u64, impl Future<Output = ()> + Send + 'static> {
+    let mut touched = Touched(Box::new(0));
+    generator(async move |mut co: Co<u64>| {
+        loop {
+            let n = touched.step();
+            co.yield_(n).await;
+        }
+    })
+}
+
+/// The word alone orders a step and a release by another thread.
+fn stopped_by_one_thread_while_another_pulls() {
+    for round in 0..2_000 {
+        let (mut releasable, stop) = touching().releasable();
+        let stopper = thread::spawn(move || {
+            for _ in 0..round % 50 {
+                std::hint::spin_loop();
+            }
+            assert!(stop.stop());
+        });
+        let mut last = 0;
+        for n in releasable.by_ref() {
+            assert_eq!(n, last + 1);
+            last = n;
+        }
+        stopper.join().unwrap();
+    }
+}
+
+/// Two that stop and one that drops.
+fn released_by_whoever_comes_first() {
+    for _ in 0..1_000 {
+        let (mut releasable, stop) = touching().releasable();
+        assert_eq!(releasable.next(), Some(1));
+        let stoppers = [stop.clone(), stop.clone()].map(|stop| thread::spawn(move || stop.stop()));
+        drop(releasable);
+        let stopped = stoppers.map(|stopper| stopper.join().unwrap());
+        assert!(!(stopped[0] && stopped[1]), "one at most");
+        assert_eq!(stop.is_stopped(), stopped[0] || stopped[1]);
     }
 }

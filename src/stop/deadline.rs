@@ -71,6 +71,8 @@ fn run() {
 /// Stops a generator or a group at its time, unless it is dropped before that. From
 /// [`StopHandle::stop_at`] and [`StopHandle::stop_after`].
 ///
+/// To drop it does not wait for a stop that is being made at that moment.
+///
 /// The stop is made on a thread that all deadlines share. What that releases is dropped there: a
 /// destructor that takes long makes other deadlines late, and one that panics is reported by the
 /// panic hook.

@@ -132,8 +132,34 @@ impl StopHandle {
         self.0.wait_until(Instant::now().checked_add(timeout))
     }
 
-    /// A token that can ask whether this has been stopped, and cannot stop it. For bodies: one that
-    /// computes for long between two yields can look at it and return.
+    /// A token that can ask whether this has been stopped, and cannot stop it. For bodies that
+    /// compute for long between two yields, whose step a stop would otherwise have to let run.
+    ///
+    /// A body needs its token before there is a generator, so take it from a group and make the
+    /// generator under that. A body that *returns* when it has been stopped has ended by itself: its
+    /// outcome is [`Completed`](Outcome::Completed). One that yields once more is `Stopped`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, Outcome, StopHandle, generator};
+    ///
+    /// let stop = StopHandle::new();
+    /// let token = stop.token();
+    /// let search = async move |mut co: Co<u64>| {
+    ///     for n in 0_u64.. {
+    ///         if token.is_stopped() {
+    ///             co.yield_(n).await; // How far it came, for the last item.
+    ///         }
+    ///     }
+    /// };
+    /// let mut search = generator(search).releasable_under(&stop);
+    /// let own = search.stop_handle();
+    /// let searching = std::thread::spawn(move || search.next());
+    /// stop.stop();
+    /// assert!(searching.join().unwrap() < Some(u64::MAX));
+    /// assert_eq!(own.wait(), Ok(Outcome::Stopped));
+    /// ```
     pub fn token(&self) -> StopToken {
         StopToken(self.clone())
     }

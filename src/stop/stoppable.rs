@@ -10,7 +10,9 @@ use pin_project_lite::pin_project;
 use super::handle::StopHandle;
 use super::shared::{Flag, Owner};
 use crate::on_finish::{Outcome, ended};
-use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned};
+use crate::resume::{
+    GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned, own_methods,
+};
 use crate::unwind::Shield;
 
 pin_project! {
@@ -161,6 +163,7 @@ impl<G: Resume> Stoppable<G> {
     }
 }
 
+own_methods! { [G] Stoppable<G> where G: Resume }
 iterate_pinned! { [G] Stoppable<G> where G: Resume<Argument = (), Return = ()> }
 iterate! { [G] Stoppable<G> where G: Resume<Argument = (), Return = ()> + Unpin }
 
@@ -259,6 +262,7 @@ impl<G: Resume> Resume for Releasable<G> {
     }
 }
 
+own_methods! { [G] Releasable<G> where G: Resume }
 iterate! { [G] Releasable<G> where G: Resume<Argument = (), Return = ()> }
 
 impl<G> fmt::Debug for Releasable<G> {

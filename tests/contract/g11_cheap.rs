@@ -86,3 +86,93 @@ fn g11_the_state_is_the_body_and_at_most_24_bytes() {
     let (body, generator) = sizes!(async |mut co: Co<u32, [u64; 8]>| co.yield_(1).await);
     assert!(generator <= body.max(size_of::<[u64; 8]>()) + 24, "{generator} for {body}");
 }
+
+#[cfg(feature = "std")]
+mod with_std {
+    use watertight::scope;
+
+    use super::*;
+
+    fn numbers(upto: u64) -> watertight::Gen<u64, impl Future<Output = ()> + Send + 'static> {
+        generator(async move |mut co: Co<u64>| co.yield_all(0..upto).await)
+    }
+
+    #[test]
+    fn g11_an_empty_scope_allocates_nothing_and_a_generator_in_it_once() {
+        let usage = measure(|| scope(|s| assert_eq!(s.stats().created, 0)));
+        assert_eq!(usage.count_total, 0);
+        let usage = measure(|| {
+            scope(|s| {
+                let handle = s.adopt_generator(numbers(1000)).erase();
+                assert_eq!(handle.sum::<u64>(), 499_500);
+            });
+        });
+        assert_eq!(usage.count_total, 1);
+        let overhead = usage.bytes_max as usize - size_of_val(&numbers(1));
+        assert!(overhead <= 40, "{overhead} bytes");
+    }
+
+    #[test]
+    fn g11_a_hook_costs_its_own_size_and_no_allocation() {
+        let plain = size_of_val(&numbers(1));
+        let hooked = numbers(3).on_finish(|_| ());
+        assert!(size_of_val(&hooked) <= plain + 8);
+        let usage = measure(|| assert_eq!(pin!(hooked).count(), 3));
+        assert_eq!(usage.count_total, 0);
+    }
+
+    #[test]
+    fn g11_stop_handles_allocate_what_the_documentation_says() {
+        let usage = measure(|| drop(numbers(1).stoppable()));
+        assert_eq!(usage.count_total, 1);
+        assert!(usage.bytes_max <= 160, "{} bytes", usage.bytes_max);
+        let usage = measure(|| drop(numbers(1).releasable()));
+        assert_eq!(usage.count_total, 2);
+        let usage = measure(|| scope(|s| drop(s.releasable(numbers(1)))));
+        assert!(usage.count_total <= 5, "{} allocations", usage.count_total);
+    }
+
+    /// Memory follows what lives.
+    #[test]
+    fn g11_ten_million_generators_one_after_the_other_take_the_memory_of_one() {
+        let count = if cfg!(debug_assertions) { 1_000_000 } else { 10_000_000 };
+        let usage = measure(|| {
+            scope(|s| {
+                let mut sum = 0;
+                for n in 0..count {
+                    let mut handle = s.adopt_generator(numbers(n + 1));
+                    sum += handle.next().unwrap();
+                    match n % 3 {
+                        0 => drop(handle),
+                        1 => assert!(handle.close()),
+                        _ => handle.by_ref().take(3).for_each(drop),
+                    }
+                }
+                assert_eq!(sum, 0);
+                assert_eq!(s.stats().created, count as usize);
+            });
+        });
+        assert!(usage.bytes_max <= 40 + size_of_val(&numbers(1)) as u64, "{}", usage.bytes_max);
+        assert_eq!(usage.bytes_current, 0);
+    }
+
+    #[test]
+    fn g11_a_million_generators_at_once_take_48_bytes_each_over_their_own() {
+        const COUNT: usize = 1_000_000;
+        let own = size_of_val(&numbers(1));
+        let usage = measure(|| {
+            scope(|s| {
+                let mut handles = Vec::with_capacity(COUNT);
+                handles.extend((0..COUNT).map(|_| s.adopt_generator(numbers(9))));
+                assert!(handles.iter_mut().all(|handle| handle.next() == Some(0)));
+                assert_eq!(s.stats().alive, COUNT);
+                handles.truncate(COUNT / 2); // The rest is for the scope.
+                crate::support::forget(handles);
+            });
+        });
+        let each = usage.bytes_max as usize / COUNT;
+        assert!(each <= own + 48, "{each} bytes each, of which {own} are the generator's own");
+        // The vector that was forgotten: all that is left.
+        assert!(usage.bytes_current as usize <= 8 * COUNT);
+    }
+}

@@ -477,7 +477,7 @@ fn g1_every_kind_of_generator() {
         mem::forget(s.adopt_generator(crate::support::holding(held()).boxed_local()));
         mem::forget(s.adopt_generator(crate::support::holding(held()).on_finish(hook("hooked"))));
         let endless = Adopted::new(std::iter::repeat_with(held));
-        mem::forget(s.stoppable(endless.on_finish(hook("stoppable"))));
+        mem::forget(s.stoppable(endless.on_finish(hook("stoppable"))).0);
         let shared = ledger.clone();
         let body = async move |mut co: Co<u32>| {
             let _held = shared.thing("made when it is pulled");

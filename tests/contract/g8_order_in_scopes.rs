@@ -4,7 +4,7 @@ use std::mem;
 
 use watertight::{Co, scope};
 
-use crate::support::{Ledger, holding};
+use crate::support::{Ledger, forget, holding};
 
 #[test]
 fn g8_a_scope_releases_last_created_first() {
@@ -21,7 +21,7 @@ fn g8_a_scope_releases_last_created_first() {
             handles.iter_mut().map(|handle| handle.next()).collect::<Vec<_>>(),
             [Some(0); 2]
         );
-        mem::forget(handles.split_off(0));
+        forget(handles);
         assert_eq!(ledger.deaths(), [""; 0]);
     });
     assert_eq!(ledger.deaths(), ["four", "three", "two", "one"]);
@@ -39,7 +39,7 @@ fn g8_dropped_handles_leave_the_order_of_the_others() {
             handles[n] = None; // From the middle, the beginning and the end of the list.
         }
         assert_eq!(ledger.deaths(), ["three", "five", "one"]);
-        mem::forget(handles);
+        forget(handles);
     });
     assert_eq!(ledger.deaths(), ["three", "five", "one", "four", "two"]);
     ledger.assert_settled();

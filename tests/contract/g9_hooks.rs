@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use watertight::{Adopted, Co, OnFinish, Outcome, Resume, generator, try_generator};
 
-use crate::support::{HandMade, Ledger, catch, holding, message};
+use crate::support::{Ledger, catch, holding, message};
 
 type Log = RefCell<Vec<Outcome>>;
 
@@ -195,9 +195,10 @@ fn g9_a_destructor_that_panics_does_not_keep_the_hook_from_running() {
 fn g9_a_body_that_holds_on_after_its_panic_is_released_before_the_hook() {
     let (log, ledger) = (Log::default(), Ledger::new());
     let holds = vec![ledger.thing("one"), ledger.bomb("two")];
-    let body = HandMade::new(holds, |_: &mut std::task::Context<'_>| -> std::task::Poll<()> {
-        panic!("the body")
-    });
+    let body = crate::support::HandMade::new(
+        holds,
+        |_: &mut std::task::Context<'_>| -> std::task::Poll<()> { panic!("the body") },
+    );
     let mut hooked = pin!(generator(|_co: Co<u32>| body).on_finish(note(&log, &ledger)));
     assert_eq!(message(|| hooked.next()), "the body");
     assert_eq!(*log.borrow(), [Outcome::Panicked]);
@@ -207,9 +208,10 @@ fn g9_a_body_that_holds_on_after_its_panic_is_released_before_the_hook() {
 mod with_std {
     use std::thread;
 
-    use watertight::{StopHandle, scope};
+    use watertight::scope;
 
     use super::*;
+    use crate::support::forget;
 
     #[test]
     fn g9_stopped_by_a_handle() {
@@ -274,7 +276,7 @@ mod with_std {
             let hooked = holding(ledger.thing("held")).on_finish(note(&log, &ledger));
             let (mut handle, stop) = s.stoppable(hooked);
             assert_eq!(handle.next(), Some(0));
-            std::mem::forget((handle, stop));
+            forget((handle, stop));
         });
         assert_eq!(*log.borrow(), [Outcome::Dropped]);
         let text = message(|| {

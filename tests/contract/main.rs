@@ -19,4 +19,5 @@ mod g7_panics;
 mod g8_order;
 #[cfg(feature = "std")]
 mod g8_order_in_scopes;
+#[cfg(feature = "alloc")]
 mod g9_hooks;
