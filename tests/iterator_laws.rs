@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 
 use proptest::prelude::*;
 #[cfg(feature = "alloc")]
-use watertight::try_generator;
+use watertight::{Adopted, IteratorExt, try_generator};
 use watertight::{Co, Gen, Resume, generator};
 
 fn items(items: Vec<u8>) -> Gen<u8, impl Future<Output = ()>> {
@@ -98,6 +98,26 @@ proptest! {
             keeps_the_laws(&expected, || items(expected.clone()).boxed());
             keeps_the_laws(&expected, || items(expected.clone()).boxed_local());
             keeps_the_laws(&expected, || Box::pin(items(expected.clone())));
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn wrappers_keep_the_laws(expected in prop::collection::vec(any::<u8>(), 0..6)) {
+        keeps_the_laws(&expected, || Adopted::new(expected.iter().copied()));
+        keeps_the_laws(&expected, || Box::pin(items(expected.clone()).on_finish(|_| ())));
+        keeps_the_laws(&expected, || IteratorExt::on_finish(expected.iter().copied(), |_| ()));
+        #[cfg(feature = "std")]
+        {
+            keeps_the_laws(&expected, || Box::pin(items(expected.clone()).stoppable().0));
+            keeps_the_laws(&expected, || expected.iter().copied().stoppable().0);
+            keeps_the_laws(&expected, || items(expected.clone()).releasable().0);
+            watertight::scope(|s| {
+                keeps_the_laws(&expected, || s.adopt_generator(items(expected.clone())));
+                keeps_the_laws(&expected, || s.adopt(expected.clone().into_iter()).erase());
+                keeps_the_laws(&expected, || s.stoppable(items(expected.clone())).0);
+                keeps_the_laws(&expected, || s.releasable(items(expected.clone())).0);
+            });
         }
     }
 

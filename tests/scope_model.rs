@@ -450,7 +450,11 @@ fn quiet() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1000,
+        failure_persistence: None, // What is found becomes a test of its own.
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn scopes_do_what_the_reference_says(ops in proptest::collection::vec(op(), 0..40)) {

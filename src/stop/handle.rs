@@ -113,7 +113,8 @@ impl StopHandle {
     ///
     /// It asks for nothing by itself: call [`stop`](StopHandle::stop) first, or wait for an end that
     /// comes anyway. What is `stoppable` is released by its owner; if that never touches it again,
-    /// and never drops it, this waits for ever.
+    /// and never drops it, this waits for ever. So it does where the owner, or the scope, is further
+    /// up on this very thread.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::on_finish::{Outcome, ended};
 use crate::resume::{
     GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned, own_methods,
 };
-use crate::unwind::Shield;
+use crate::unwind::{Shield, quietly};
 
 pin_project! {
     /// A generator that looks before each step whether it has been stopped. Made by `stoppable`, or,
@@ -46,7 +46,10 @@ pin_project! {
             let this = this.project();
             if !this.flag.begin_release(ended(&*this.generator, Outcome::Dropped)) {
                 // A stop came first, so that is what it is to hear. (If it was over, nothing is.)
-                this.generator.close();
+                let close = || {
+                    this.generator.close();
+                };
+                if std::thread::panicking() { quietly(close) } else { close() }
             }
         }
     }

@@ -387,6 +387,20 @@ fn g4_a_destructor_that_panics_in_a_stop() {
 }
 
 #[test]
+fn g4_a_destructor_that_panics_when_a_panic_drops_what_has_been_stopped() {
+    let ledger = Ledger::new();
+    let text = message(|| {
+        let (stoppable, stop) = holding(ledger.bomb("bomb")).stoppable();
+        let mut stoppable = pin!(stoppable);
+        assert_eq!(stoppable.next(), Some(0));
+        stop.stop();
+        panic!("the consumer");
+    });
+    assert_eq!(text, "the consumer");
+    ledger.assert_settled();
+}
+
+#[test]
 fn g4_a_group_is_stopped_whatever_its_members_destructors_do() {
     let ledger = Ledger::new();
     let group = StopHandle::new();
