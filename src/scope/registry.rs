@@ -105,8 +105,13 @@ impl<F: FnOnce()> Node<F> {
 }
 
 /// Where the value of a node is.
-fn value<G: ?Sized>(node: NonNull<Node<G>>) -> NonNull<ManuallyDrop<G>> {
-    // SAFETY: `node` comes from a `Scoped` or the list, so its memory is there (1 above).
+///
+/// # Safety
+///
+/// The node's memory is there.
+#[inline(always)]
+unsafe fn value<G: ?Sized>(node: NonNull<Node<G>>) -> NonNull<ManuallyDrop<G>> {
+    // SAFETY: the caller's promise.
     let value = unsafe { &raw const (*node.as_ptr()).value };
     // SAFETY: it points into a node and so is not null.
     unsafe { NonNull::new_unchecked(UnsafeCell::raw_get(value)) }
@@ -339,11 +344,14 @@ pub(super) struct Entry<'scope, G: ?Sized> {
     scope: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
 
-/// The header of a node that a handle points to.
+/// The header of a node.
+///
+/// # Safety
+///
+/// The node's memory is there for `'n`.
 #[inline(always)]
-fn header<'n, G: ?Sized>(node: NonNull<Node<G>>) -> &'n Header {
-    // SAFETY: `node` is from a handle that is used, so the memory is there (1 above); the caller
-    // does not keep the reference beyond the node. Only shared references to a header exist.
+unsafe fn header<'n, G: ?Sized>(node: NonNull<Node<G>>) -> &'n Header {
+    // SAFETY: the caller's promise; only shared references to a header exist (5 above).
     unsafe { &(*node.as_ptr()).header }
 }
 
@@ -354,7 +362,8 @@ fn header<'n, G: ?Sized>(node: NonNull<Node<G>>) -> &'n Header {
 /// The node is live, perhaps `ENDED`, and the caller has its handle and will not use it again.
 #[inline(always)]
 unsafe fn give_up<G: ?Sized>(node: NonNull<Node<G>>) {
-    let header = header(node);
+    // SAFETY: the caller has its handle, so it is there until it is freed below (1 above).
+    let header = unsafe { header(node) };
     // SAFETY: the scope is there for as long as its handles can be used.
     let registry = unsafe { header.registry.as_ref() };
     // SAFETY: live nodes are in this list (1 above).
@@ -385,7 +394,7 @@ unsafe fn give_up<G: ?Sized>(node: NonNull<Node<G>>) {
 /// As for [`give_up`].
 #[inline(always)]
 unsafe fn end<G: ?Sized>(node: NonNull<Node<G>>, outcome: Outcome) {
-    // SAFETY: the scope is there for as long as its handles can be used.
+    // SAFETY: the caller has its handle, so the node is there, and the scope, too.
     unsafe { header(node).registry.as_ref() }.count(outcome);
     // SAFETY: the caller's promise.
     unsafe { give_up(node) };
@@ -399,7 +408,8 @@ unsafe fn end<G: ?Sized>(node: NonNull<Node<G>>, outcome: Outcome) {
 #[cold]
 #[inline(never)]
 unsafe fn leave<G: ?Sized>(node: NonNull<Node<G>>) {
-    let header = header(node);
+    // SAFETY: the caller has its handle, so it is there until it is freed below (1 above).
+    let header = unsafe { header(node) };
     if header.state.get() & CLOSED != 0 {
         // SAFETY: released at the end of the scope and not freed, since it is `GONE` only now:
         // it is in the list of these. The memory is ours (1 above).
@@ -419,7 +429,7 @@ impl<G: ?Sized> Drop for Entry<'_, G> {
     #[inline]
     fn drop(&mut self) {
         if let Some(node) = self.node {
-            if header(node).state.get() == LIVE {
+            if self.is_live() {
                 // SAFETY: live, and the handle is going.
                 unsafe { end(node, Outcome::Dropped) };
             } else {
@@ -457,7 +467,8 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
         step: impl FnOnce(Pin<&mut G>, A) -> (T, Option<Outcome>),
     ) -> Result<T, A> {
         let Some(node) = self.node else { return Err(argument) };
-        let header = header(node);
+        // SAFETY: the handle has the node, and is borrowed for the whole step (1 above).
+        let header = unsafe { header(node) };
         if header.state.get() != LIVE {
             self.give_back();
             return Err(argument);
@@ -484,7 +495,8 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
                 unsafe { end(self.0, Outcome::Stopped) };
             }
         }
-        let Some(node) = self.node.take_if(|node| header(*node).state.get() == LIVE) else {
+        let live = self.is_live();
+        let Some(node) = self.node.take_if(|_| live) else {
             self.give_back();
             return false;
         };
@@ -493,9 +505,15 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
         close(unsafe { Pin::new_unchecked(&mut **value(closing.0).as_ptr()) })
     }
 
+    #[inline(always)]
+    fn is_live(&self) -> bool {
+        // SAFETY: the handle has the node, so it is there (1 above).
+        self.node.is_some_and(|node| unsafe { header(node) }.state.get() == LIVE)
+    }
+
     /// The generator, if it can still be pulled.
     pub(super) fn generator(&self) -> Option<&G> {
-        let node = self.node.filter(|&node| header(node).state.get() == LIVE)?;
+        let node = self.node.filter(|_| self.is_live())?;
         // SAFETY: live, so the value is there, and `&self` keeps it from being changed.
         Some(unsafe { &**value(node).as_ptr() })
     }
