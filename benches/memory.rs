@@ -3,7 +3,11 @@
 //!
 //! The figures are exact counts and the same in every run on one platform. Criterion prints them
 //! after the word `time`, and its intervals have no width. Only the thread that works is counted,
-//! and what was allocated before a measurement is not.
+//! and what was allocated before a measurement is not. Bytes are those that were asked for; what an
+//! allocator adds to them is not seen.
+//!
+//! Of the groups in scopes and with stop handles, `scope_alive` and `stop_alive` give the bytes that
+//! a generator takes *over its own state*: its size is subtracted.
 
 #![cfg_attr(nightly_gen, feature(gen_blocks, yield_expr))]
 
@@ -18,7 +22,7 @@ use std::time::Duration;
 use allocation_counter::AllocationInfo;
 use criterion::measurement::{Measurement, ValueFormatter};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use watertight::{Co, generator};
+use watertight::{Co, StopHandle, generator, scope};
 
 use works::{SEED, Xorshift};
 
@@ -376,8 +380,186 @@ fn alive<R: Reading>(criterion: &mut Criterion<Memory<R>>) {
     compare(criterion, "alive", ALIVE, &contenders);
 }
 
+/// Counts what so many suspended generators take over their own state: their size, as `size_of_val`
+/// gives it for each before it is put anywhere, is subtracted.
+///
+/// `put` puts a generator where it will be, asks it for an item, and gives that and the handle. The
+/// handles go into a vector that is counted, and has room for just as many.
+fn over_own_state<G, H>(
+    generators: u64,
+    make: impl Fn(u64) -> G,
+    put: impl Fn(G) -> (Option<u64>, H),
+) -> Count {
+    let mut own = 0;
+    let mut counted = count(|| {
+        let mut all = Vec::with_capacity(generators as usize);
+        let mut sum = 0_u64;
+        for seed in 1..=generators {
+            let generator = make(seed);
+            own += size_of_val(&generator);
+            let (item, handle) = put(generator);
+            sum = sum.wrapping_add(item.unwrap_or_default());
+            all.push(handle);
+        }
+        (sum, all)
+    });
+    counted.info.bytes_max -= own as u64;
+    counted.info.bytes_current -= own as i64;
+    counted
+}
+
+/// Makes generators of the xorshift's values from seeds.
+macro_rules! xorshifts {
+    () => {
+        |seed| generator(async move |mut co: Co<u64>| xorshift!(awaited, co, seed, ITEMS))
+    };
+}
+
+fn begun<I: Iterator<Item = u64>>(mut items: I) -> (Option<u64>, I) {
+    (items.next(), items)
+}
+
+fn begun_with_stop<I: Iterator<Item = u64>>(
+    (mut items, stop): (I, StopHandle),
+) -> (Option<u64>, (I, StopHandle)) {
+    (items.next(), (items, stop))
+}
+
+/// Of those that are in one scope: how many.
+const CROWD: u64 = 1_000_000;
+
+/// A million suspended generators at once, and what each takes over its own state: its handle, and
+/// in a scope the header of its node.
+fn scope_alive<R: Reading>(criterion: &mut Criterion<Memory<R>>) {
+    fn boxed() -> Count {
+        over_own_state(CROWD, xorshifts!(), |generator| begun(generator.into_iter()))
+    }
+    fn scoped() -> Count {
+        scope(|s| {
+            over_own_state(CROWD, xorshifts!(), |generator| begun(s.adopt_generator(generator)))
+        })
+    }
+    fn scoped_erased() -> Count {
+        scope(|s| {
+            over_own_state(CROWD, xorshifts!(), |generator| {
+                begun(s.adopt_generator(generator).erase())
+            })
+        })
+    }
+    let contenders = contenders!(Kernel, [boxed, scoped, scoped_erased], none: []);
+    compare(criterion, "scope_alive", CROWD, &contenders);
+}
+
+/// A thousand that can be stopped, and what each takes over its own state: its handle, its stop
+/// handle, what those share, and in a scope the header of its node and its place in the scope's
+/// group.
+fn stop_alive<R: Reading>(criterion: &mut Criterion<Memory<R>>) {
+    fn boxed_stoppable() -> Count {
+        over_own_state(ALIVE, xorshifts!(), |generator| {
+            begun_with_stop(generator.into_iter().stoppable())
+        })
+    }
+    fn releasable() -> Count {
+        over_own_state(ALIVE, xorshifts!(), |generator| begun_with_stop(generator.releasable()))
+    }
+    fn scoped_stoppable() -> Count {
+        scope(|s| {
+            over_own_state(ALIVE, xorshifts!(), |generator| begun_with_stop(s.stoppable(generator)))
+        })
+    }
+    fn scoped_releasable() -> Count {
+        scope(|s| {
+            over_own_state(ALIVE, xorshifts!(), |generator| {
+                begun_with_stop(s.releasable(generator))
+            })
+        })
+    }
+    let contenders = contenders!(
+        Kernel,
+        [boxed_stoppable, releasable, scoped_stoppable, scoped_releasable],
+        none: []
+    );
+    compare(criterion, "stop_alive", ALIVE, &contenders);
+}
+
+/// A thousand that have captured four KiB and have ended, and whose handles of both sorts are kept,
+/// in a vector that has been allocated before.
+fn stop_ended<R: Reading>(criterion: &mut Criterion<Memory<R>>) {
+    fn fill<I: Iterator<Item = u64>>(make: impl Fn(Vec<u64>) -> (I, StopHandle)) -> Count {
+        let table = vec![1_u64; 512];
+        let mut all = Vec::with_capacity(ALIVE as usize);
+        count(|| {
+            let mut sum = 0_u64;
+            for _ in 0..ALIVE {
+                let (mut items, stop) = make(table.clone());
+                sum = sum.wrapping_add(total(&mut items));
+                all.push((items, stop));
+            }
+            (sum, all)
+        })
+    }
+    macro_rules! tables {
+        ($table:ident) => {
+            generator(async move |mut co: Co<u64>| all_of!(awaited, co, $table))
+        };
+    }
+    fn boxed_stoppable() -> Count {
+        fill(|table| tables!(table).into_iter().stoppable())
+    }
+    fn releasable() -> Count {
+        fill(|table| tables!(table).releasable())
+    }
+    fn scoped_stoppable() -> Count {
+        scope(|s| fill(|table| s.stoppable(tables!(table))))
+    }
+    fn scoped_releasable() -> Count {
+        scope(|s| fill(|table| s.releasable(tables!(table))))
+    }
+    let contenders = contenders!(
+        Kernel,
+        [boxed_stoppable, releasable, scoped_stoppable, scoped_releasable],
+        none: []
+    );
+    compare(criterion, "stop_ended", ALIVE, &contenders);
+}
+
+/// Makes so many generators, one after the other, asks each for an item and drops it.
+fn in_turn<I: Iterator<Item = u64>>(generators: u64, make: impl Fn(u64) -> I) -> Count {
+    count(|| {
+        let mut sum = 0_u64;
+        for seed in 1..=generators {
+            sum = sum.wrapping_add(black_box(make(seed)).next().unwrap_or_default());
+        }
+        (sum, ())
+    })
+}
+
+/// Many generators in one scope, one after the other: the peak is that of one of them, its state
+/// included, and of what the scope has made for all that can be stopped.
+fn scope_in_turn<R: Reading>(criterion: &mut Criterion<Memory<R>>) {
+    fn boxed() -> Count {
+        let make = xorshifts!();
+        in_turn(LONG, |seed| make(seed).into_iter())
+    }
+    fn scoped() -> Count {
+        let make = xorshifts!();
+        scope(|s| in_turn(LONG, |seed| s.adopt_generator(make(seed))))
+    }
+    fn scoped_stoppable() -> Count {
+        let make = xorshifts!();
+        scope(|s| in_turn(LONG, |seed| s.stoppable(make(seed)).0))
+    }
+    fn scoped_releasable() -> Count {
+        let make = xorshifts!();
+        scope(|s| in_turn(LONG, |seed| s.releasable(make(seed)).0))
+    }
+    let contenders =
+        contenders!(Kernel, [boxed, scoped, scoped_stoppable, scoped_releasable], none: []);
+    compare(criterion, "scope_in_turn", 1, &contenders);
+}
+
 /// What the crate promises, asserted before anything is measured.
-fn promises<R: Reading>(_: &mut Criterion<Memory<R>>) {
+fn promises(_: &mut Criterion<Memory<Allocations>>) {
     let pinned = count(|| (run!(watertight, xorshift(SEED, ITEMS), items => total(items)), ()));
     assert_eq!(pinned.info.count_total, 0, "a pinned generator must not allocate");
 
@@ -411,6 +593,22 @@ fn promises<R: Reading>(_: &mut Criterion<Memory<R>>) {
     let over = size_of_val(&items) - own.get();
     assert!(over <= 24, "a generator must be at most 24 bytes over its body, and is {over}");
     println!("a generator is {over} bytes over its body, which here has {}", own.get());
+
+    let empty = count(|| (scope(|s| s.stats().created as u64), ()));
+    assert_eq!(empty.info.count_total, 0, "an empty scope must not allocate");
+
+    let crowd = scope(|s| {
+        over_own_state(CROWD, xorshifts!(), |generator| begun(s.adopt_generator(generator)))
+    });
+    let over = crowd.info.bytes_max.div_ceil(CROWD);
+    assert!(over <= 48, "of {CROWD} in a scope each must be at most 48 bytes over its own state");
+    println!("a generator in a scope is {over} bytes over its own state, its handle included");
+
+    let peak = |generators: u64| {
+        let make = xorshifts!();
+        scope(|s| in_turn(generators, |seed| s.adopt_generator(make(seed)))).info.bytes_max
+    };
+    assert_eq!(peak(1), peak(10_000_000), "a scope must not grow with what was dropped");
 }
 
 fn counting<R: Reading>() -> Criterion<Memory<R>> {
@@ -425,14 +623,21 @@ fn counting<R: Reading>() -> Criterion<Memory<R>> {
         .nresamples(1_001)
 }
 
+criterion_group! {
+    name = asserted;
+    config = counting::<Allocations>();
+    targets = promises
+}
+
 macro_rules! groups {
     ($($name:ident: $reading:ident),+) => {
         $(criterion_group! {
             name = $name;
             config = counting::<$reading>();
-            targets = promises, iterated, boxed, short_lived, strings, long_run, ended, alive
+            targets = iterated, boxed, short_lived, strings, long_run, ended, alive, scope_alive,
+                scope_in_turn, stop_alive, stop_ended
         })+
-        criterion_main!($($name),+);
+        criterion_main!(asserted, $($name),+);
     };
 }
 groups!(allocations: Allocations, peak_bytes: PeakBytes, held_bytes: HeldBytes);

@@ -21,61 +21,19 @@
 mod works;
 
 use std::hint::black_box;
-use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use genawaiter::GeneratorState as Theirs;
 use watertight::{Co, GeneratorState, generator, try_generator};
 
 use works::{
-    Average, Lookup, Nested, SEED, Token, Tokens, Truncated, Varints, Xorshift, Xorshifts, encoded,
-    program,
+    Average, Kernel, Lookup, Nested, SEED, Token, Tokens, Truncated, Varints, Xorshift, Xorshifts,
+    compare, each, encoded, parity, program, total,
 };
 
 /// Enough for a start and an end to be lost in it, few enough for a contender that is a hundred
 /// times slower.
 const ITEMS: u64 = 100_000;
-
-type Kernel<I> = fn(I) -> u64;
-
-fn compare<I: Copy>(
-    criterion: &mut Criterion,
-    work: &str,
-    elements: u64,
-    input: I,
-    contenders: &[(&str, Kernel<I>)],
-) {
-    let (first, kernel) = contenders[0];
-    let expected = kernel(input);
-    for (contender, kernel) in &contenders[1..] {
-        assert_eq!(kernel(input), expected, "{work}/{contender} and {work}/{first} differ");
-    }
-    let mut group = criterion.benchmark_group(work);
-    group.throughput(Throughput::Elements(elements));
-    for (contender, kernel) in contenders {
-        group.bench_function(*contender, |bencher| bencher.iter(|| kernel(black_box(input))));
-    }
-    group.finish();
-}
-
-#[inline(always)]
-fn total(items: impl Iterator<Item = u64>) -> u64 {
-    let mut total = 0_u64;
-    for item in items {
-        total = total.wrapping_add(item);
-    }
-    total
-}
-
-/// Unlike the sum of a range, which the compiler knows without adding.
-#[inline(always)]
-fn parity(items: impl Iterator<Item = u64>) -> u64 {
-    let mut parity = 0;
-    for item in items {
-        parity ^= item;
-    }
-    parity
-}
 
 fn xorshift(criterion: &mut Criterion) {
     #[inline(never)]
@@ -241,17 +199,6 @@ fn boxed_xorshift(criterion: &mut Criterion) {
 
 /// Of the short-lived ones: how many each kernel makes.
 const GENERATORS: u64 = 10_000;
-
-/// The seeds of as many generators, each hidden from the compiler, which could otherwise compute
-/// the items of several at once.
-#[inline(always)]
-fn each(generators: u64, mut run: impl FnMut(u64) -> u64) -> u64 {
-    let mut sum = 0_u64;
-    for seed in 1..=generators {
-        sum = sum.wrapping_add(run(black_box(seed)));
-    }
-    sum
-}
 
 fn short_lived(criterion: &mut Criterion) {
     #[inline(never)]
@@ -551,13 +498,7 @@ fn lexer(criterion: &mut Criterion) {
 
 criterion_group! {
     name = throughput;
-    // Drawing would take several times as long as measuring; `--plotting-backend plotters` does it.
-    config = Criterion::default()
-        .without_plots()
-        .nresamples(20_000)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(40);
+    config = works::timing();
     targets = xorshift, range, nested, strings, lookup, boxed_range, boxed_xorshift, short_lived,
         short_lived_boxed, resume, resume_started, fallible, yield_all, delegation, early_stop,
         lexer

@@ -9,6 +9,75 @@
 // Each bench is a crate of its own and uses its own part of this.
 #![allow(dead_code, unused_macros)]
 
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+
+pub type Kernel<I> = fn(I) -> u64;
+
+/// Times the contenders, after it has checked that all of them do the same.
+pub fn compare<I: Copy>(
+    criterion: &mut Criterion,
+    work: &str,
+    elements: u64,
+    input: I,
+    contenders: &[(&str, Kernel<I>)],
+) {
+    let (first, kernel) = contenders[0];
+    let expected = kernel(input);
+    for (contender, kernel) in &contenders[1..] {
+        assert_eq!(kernel(input), expected, "{work}/{contender} and {work}/{first} differ");
+    }
+    let mut group = criterion.benchmark_group(work);
+    group.throughput(Throughput::Elements(elements));
+    for (contender, kernel) in contenders {
+        group.bench_function(*contender, |bencher| bencher.iter(|| kernel(black_box(input))));
+    }
+    group.finish();
+}
+
+/// How the benches of time are run.
+pub fn timing() -> Criterion {
+    // Drawing would take several times as long as measuring; `--plotting-backend plotters` does it.
+    Criterion::default()
+        .without_plots()
+        .nresamples(20_000)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(40)
+}
+
+#[inline(always)]
+pub fn total(items: impl Iterator<Item = u64>) -> u64 {
+    let mut total = 0_u64;
+    for item in items {
+        total = total.wrapping_add(item);
+    }
+    total
+}
+
+/// Unlike the sum of a range, which the compiler knows without adding.
+#[inline(always)]
+pub fn parity(items: impl Iterator<Item = u64>) -> u64 {
+    let mut parity = 0;
+    for item in items {
+        parity ^= item;
+    }
+    parity
+}
+
+/// Calls `run` with the seeds of as many generators, each hidden from the compiler, which could
+/// otherwise compute the items of several at once.
+#[inline(always)]
+pub fn each(generators: u64, mut run: impl FnMut(u64) -> u64) -> u64 {
+    let mut sum = 0_u64;
+    for seed in 1..=generators {
+        sum = sum.wrapping_add(run(black_box(seed)));
+    }
+    sum
+}
+
 /// Where `co` takes the values: `watertight` and `genawaiter`.
 macro_rules! awaited {
     ($co:ident, $value:expr) => {
@@ -104,12 +173,12 @@ macro_rules! give_all {
 macro_rules! contenders {
     (
         $type:ty,
-        [$($by_hand:ident),+],
+        [$($by_hand:ident),*],
         $kernel:ident: [$($contender:ident),*]
     ) => {{
         $(contenders!(@kernel $kernel $contender);)*
         let all: Vec<(&str, $type)> = [
-            $(Some((stringify!($by_hand), $by_hand as $type)),)+
+            $(Some((stringify!($by_hand), $by_hand as $type)),)*
             $(contenders!(@entry $type, $contender),)*
         ]
         .into_iter()
