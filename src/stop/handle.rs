@@ -12,7 +12,7 @@ use crate::unwind::FirstPanic;
 /// `stoppable` and `releasable`, by [`Scope::stop_handle`](crate::Scope::stop_handle) for all of a
 /// scope, or by [`StopHandle::new`] for a group.
 ///
-/// A handle is a reference count on one allocation of about 150 bytes, which it shares with its
+/// A handle is a reference count on one allocation of 128 bytes, which it shares with its
 /// clones, tokens and the generator. It does not keep the generator alive.
 ///
 /// # What a stop means
