@@ -58,8 +58,8 @@ impl FirstPanic {
     /// Runs `f`. If it panics the payload is kept, or dropped if there is one already.
     #[inline]
     pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
-        // What `f` leaves half-done is the callers' business: they run destructors, and what those
-        // work on is gone after them.
+        // The panic goes on in the end. Until then only destructors see what `f` has left half-done,
+        // as in any unwinding.
         match std::panic::catch_unwind(core::panic::AssertUnwindSafe(f)) {
             Ok(value) => Some(value),
             Err(payload) => {

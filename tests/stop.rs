@@ -197,8 +197,7 @@ fn a_token_asks_and_keeps_nothing_alive() {
     let owner = thread::spawn(move || (releasable.next(), releasable.next()));
     assert!(group.stop());
     assert_eq!(group.wait(), Ok(Outcome::Stopped));
-    let (first, second) = owner.join().unwrap();
-    assert!(first.is_some() || first.is_none(), "the step may not have begun");
+    let (_, second) = owner.join().unwrap(); // The stop may have come before the first step.
     assert_eq!(second, None);
     ledger.assert_settled();
 }

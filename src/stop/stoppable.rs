@@ -24,8 +24,9 @@ pin_project! {
     /// or drop. What the generator borrows does not matter. One that has to be released by the stop
     /// itself is a [`Releasable`].
     ///
-    /// One allocation, which the handle shares. The look at the flag costs a load for each item,
-    /// and keeps a loop of a few instructions from being vectorised.
+    /// One allocation, which the handle shares. Each item costs a load, to look at the flag, and two
+    /// stores, to note whose step it is. That is little, but it keeps a loop of a few instructions
+    /// from being vectorised.
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
     pub struct Stoppable<G>
     where
