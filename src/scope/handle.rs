@@ -13,8 +13,8 @@ use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate};
 pub type ScopedGen<'scope, Y, R = (), T = ()> =
     Scoped<'scope, dyn Resume<Argument = R, Yield = Y, Return = T> + 'scope>;
 
-/// The handle of a generator in a [`Scope`](crate::Scope): an [`Iterator`] that can be moved and stored, within
-/// the scope and its generators' bodies.
+/// The handle of a generator in a [`Scope`](crate::Scope): an [`Iterator`] that can be moved and
+/// stored, within the scope and its generators' bodies.
 ///
 /// The handle is one pointer. It is bound to its thread, as is the scope.
 ///
