@@ -140,15 +140,18 @@ fn stopped_by_one_thread_while_another_pulls() {
     }
 }
 
-/// Two that stop and one that drops.
+/// One that stops and one that drops. (Two that stop would meet at a lock of std's, whose slow path
+/// ThreadSanitizer cannot see; tests/loom.rs has them.)
 fn released_by_whoever_comes_first() {
     for _ in 0..1_000 {
         let (mut releasable, stop) = touching().releasable();
         assert_eq!(releasable.next(), Some(1));
-        let stoppers = [stop.clone(), stop.clone()].map(|stop| thread::spawn(move || stop.stop()));
+        let stopper = thread::spawn({
+            let stop = stop.clone();
+            move || stop.stop()
+        });
         drop(releasable);
-        let stopped = stoppers.map(|stopper| stopper.join().unwrap());
-        assert!(!(stopped[0] && stopped[1]), "one at most");
-        assert_eq!(stop.is_stopped(), stopped[0] || stopped[1]);
+        let stopped = stopper.join().unwrap();
+        assert_eq!(stop.is_stopped(), stopped);
     }
 }
