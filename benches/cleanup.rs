@@ -10,7 +10,8 @@
 //!   the range, unless something has to be done for each item. In the last three contenders, which
 //!   hide the type, each step is a call.
 //! - `create`: one generator, made, asked for one item and dropped, with its stop handle if it has
-//!   one. The handles are hidden from the compiler, which could otherwise do without the allocation.
+//!   one. The generators' handles are hidden from the compiler, which could otherwise do without
+//!   the allocation.
 //! - `empty_scope`: a scope in which nothing is made, next to `std`'s for threads.
 //! - `tear_down`: one of a hundred thousand suspended generators that are there at once and are
 //!   dropped by their vector or, forgotten, by the end of their scope. Making them is not timed.
@@ -53,7 +54,8 @@ fn told(outcome: Outcome) {
     black_box(outcome);
 }
 
-/// An iterator of a body's items, made as the contender's name says; if that is in a scope, in `$s`.
+/// An iterator of a body's items, made as the contender's name says: if that is in a scope, then in
+/// `$s`.
 macro_rules! items {
     (pinned, $s:ident, $body:expr) => {
         pin!(generator($body))

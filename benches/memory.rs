@@ -6,8 +6,8 @@
 //! and what was allocated before a measurement is not. Bytes are those that were asked for; what an
 //! allocator adds to them is not seen.
 //!
-//! Of the groups in scopes and with stop handles, `scope_alive` and `stop_alive` give the bytes that
-//! a generator takes *over its own state*: its size is subtracted.
+//! Of the groups in scopes and with stop handles, `scope_alive` and `stop_alive` give the bytes
+//! that a generator takes *over its own state*: its size is subtracted.
 
 #![cfg_attr(nightly_gen, feature(gen_blocks, yield_expr))]
 
