@@ -77,6 +77,17 @@ pub(crate) fn ended<G: Resume>(generator: &G, outcome: Outcome) -> Outcome {
     if generator.is_released() { Outcome::Completed } else { outcome }
 }
 
+/// How a step has ended its generator, if it has.
+#[inline(always)]
+#[cfg(feature = "std")]
+pub(crate) fn ended_by<Y, T, R>(resumed: &Resumed<Y, T, R>) -> Option<Outcome> {
+    match resumed {
+        Ok(GeneratorState::Yielded(_)) => None,
+        Ok(GeneratorState::Complete(_)) => Some(Outcome::Completed),
+        Err(_) => Some(Outcome::Stopped), // By somebody else, from inside.
+    }
+}
+
 /// Calls the hook when it goes, if it has not been called.
 struct Ending<H: FnOnce(Outcome)> {
     // Taken before it is called.

@@ -5,8 +5,8 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 
 use super::registry::Entry;
-use crate::on_finish::Outcome;
-use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate};
+use crate::on_finish::ended_by;
+use crate::resume::{Resume, ResumeError, Resumed, iterate};
 
 /// A handle of any generator in a scope with these values, whatever its body; see
 /// [`Scoped::erase`].
@@ -63,11 +63,7 @@ impl<'scope, G: Resume + ?Sized> Scoped<'scope, G> {
     pub fn resume(&mut self, argument: G::Argument) -> Resumed<G::Yield, G::Return, G::Argument> {
         let step = self.0.step(argument, |generator, argument| {
             let resumed = generator.resume(argument);
-            let ended = match resumed {
-                Ok(GeneratorState::Yielded(_)) => None,
-                Ok(GeneratorState::Complete(_)) => Some(Outcome::Completed),
-                Err(_) => Some(Outcome::Stopped), // By somebody else, from inside.
-            };
+            let ended = ended_by(&resumed);
             (resumed, ended)
         });
         step.unwrap_or_else(|argument| Err(ResumeError::new(argument)))

@@ -174,7 +174,6 @@ impl Shared {
         let (group, stopped) = Shared::new(IDLE, None, above);
         if stopped {
             group.stop();
-            group.members().closed = true;
         }
         group
     }
@@ -382,9 +381,17 @@ impl Shared {
             }
             under.append(&mut member.children(false));
         }
-        let over = |members: &Members| {
+        self.watch(deadline, |members| {
             self.outcome().filter(|&how| how != Outcome::Stopped || members.all.is_empty())
-        };
+        })
+    }
+
+    /// Waits until `over` gives an outcome. It is asked again after each change.
+    fn watch(
+        &self,
+        deadline: Option<Instant>,
+        over: impl Fn(&Members) -> Option<Outcome>,
+    ) -> Result<Outcome, WaitError> {
         let mut members = self.members();
         // Under the lock: `finish` and `remove` look at it under the lock, too, after the change
         // that they tell of. So either we see the change, or they see us.
@@ -627,14 +634,8 @@ impl<G> Drop for Owner<G> {
         if self.borrows && !self.shared.runs_here() {
             // Somebody else may be in the middle of the release. (If it is this very thread, then
             // further down on its stack, and what is borrowed ends further down still.)
-            let shared = &*self.shared;
-            let mut members = shared.members();
-            members.waiting += 1;
-            shared.word.fetch_or(WATCHED, Ordering::AcqRel); // As in `StopHandle::wait`.
-            while shared.outcome().is_none() {
-                members = shared.pause(members, None);
-            }
-            members.waiting -= 1;
+            let waited = self.shared.watch(None, |_| self.shared.outcome());
+            debug_assert!(waited.is_ok(), "without a deadline there is only one end");
         }
     }
 }

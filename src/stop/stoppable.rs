@@ -9,10 +9,8 @@ use pin_project_lite::pin_project;
 
 use super::handle::StopHandle;
 use super::shared::{Flag, Owner};
-use crate::on_finish::{Outcome, ended};
-use crate::resume::{
-    GeneratorState, Resume, ResumeError, Resumed, iterate, iterate_pinned, own_methods,
-};
+use crate::on_finish::{Outcome, ended, ended_by};
+use crate::resume::{Resume, ResumeError, Resumed, iterate, iterate_pinned, own_methods};
 use crate::unwind::{Shield, quietly};
 
 pin_project! {
@@ -125,10 +123,8 @@ impl<G: Resume> Resume for Stoppable<G> {
         let resumed = this.generator.resume(argument);
         running.0.exit();
         mem::forget(running);
-        match &resumed {
-            Ok(GeneratorState::Yielded(_)) => {}
-            Ok(GeneratorState::Complete(_)) => this.flag.finish(Outcome::Completed),
-            Err(_) => this.flag.finish(Outcome::Stopped), // By somebody else, from inside.
+        if let Some(outcome) = ended_by(&resumed) {
+            this.flag.finish(outcome);
         }
         resumed
     }
@@ -246,11 +242,7 @@ impl<G: Resume> Resume for Releasable<G> {
     ) -> Resumed<G::Yield, G::Return, G::Argument> {
         let step = self.0.step(argument, |generator, argument| {
             let resumed = generator.resume(argument);
-            let ended = match resumed {
-                Ok(GeneratorState::Yielded(_)) => None,
-                Ok(GeneratorState::Complete(_)) => Some(Outcome::Completed),
-                Err(_) => Some(Outcome::Stopped), // By somebody else, from inside.
-            };
+            let ended = ended_by(&resumed);
             (resumed, ended)
         });
         step.unwrap_or_else(|argument| Err(ResumeError::new(argument)))
