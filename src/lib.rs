@@ -42,6 +42,9 @@ mod sync;
 #[cfg(feature = "std")]
 mod stop; // Unsafe code in `shared`.
 
+#[cfg(feature = "alloc")]
+mod buffer; // Unsafe code in `ring`.
+
 #[cfg(feature = "std")]
 mod scope; // Unsafe code in `registry`, and where `Scope` promises something to `stop`.
 
@@ -51,6 +54,8 @@ mod ext;
 pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
+#[cfg(feature = "alloc")]
+pub use buffer::{Capacity, Overflow, ZeroCapacity};
 pub use co::{Argument, Co, Yield, YieldAll};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
