@@ -4,4 +4,24 @@
 #[forbid(unsafe_code)]
 mod capacity;
 
+#[cfg(feature = "std")]
+mod ring; // Unsafe code: the slots, and who has them.
+
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+mod pair;
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+pub(crate) mod prefetch;
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+mod queue;
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+mod wait;
+
 pub use capacity::{Capacity, Overflow, ZeroCapacity};
+#[cfg(feature = "std")]
+pub use pair::{Consumer, NextError, Producer, PushError, bounded};
+#[cfg(feature = "std")]
+pub use prefetch::{BufferStats, Prefetch};

@@ -6,6 +6,8 @@ use core::pin::Pin;
 use crate::adopted::Adopted;
 #[cfg(feature = "alloc")]
 use crate::boxed::Boxed;
+#[cfg(feature = "std")]
+use crate::buffer::{Capacity, Prefetch};
 use crate::generator::Gen;
 use crate::on_finish::{OnFinish, Outcome};
 use crate::resume::Resume;
@@ -86,6 +88,29 @@ pub trait IteratorExt<How = ByDropping>: Sized {
     {
         Releasable::under(self.into_generator(), group)
     }
+
+    /// Has it run ahead of its consumer on a thread of its own, by at most `capacity` items. See
+    /// [`Prefetch`].
+    #[cfg(feature = "std")]
+    fn prefetch(self, capacity: Capacity) -> Prefetch<'static, <Self::Generator as Resume>::Yield>
+    where
+        Self::Generator: Resume<Argument = (), Return = (), Yield: Send> + Send + 'static,
+    {
+        Prefetch::new(self.into_generator(), capacity)
+    }
+
+    /// The same, and stopped together with everything else under `group`; see [`Prefetch::under`].
+    #[cfg(feature = "std")]
+    fn prefetch_under(
+        self,
+        capacity: Capacity,
+        group: &StopHandle,
+    ) -> Prefetch<'static, <Self::Generator as Resume>::Yield>
+    where
+        Self::Generator: Resume<Argument = (), Return = (), Yield: Send> + Send + 'static,
+    {
+        Prefetch::under(self.into_generator(), capacity, group)
+    }
 }
 
 impl<I: Iterator> IteratorExt<ByDropping> for I {
@@ -165,6 +190,33 @@ macro_rules! extend {
                 Self: Send + 'static,
             {
                 Releasable::under(self, group)
+            }
+
+            /// Has the generator run ahead of its consumer on a thread of its own, by at most
+            /// `capacity` items. See [`Prefetch`].
+            #[cfg(feature = "std")]
+            pub fn prefetch(
+                self,
+                capacity: Capacity,
+            ) -> Prefetch<'static, <Self as Resume>::Yield>
+            where
+                Self: Resume<Argument = (), Return = (), Yield: Send> + Send + 'static,
+            {
+                Prefetch::new(self, capacity)
+            }
+
+            /// The same, and stopped together with everything else under `group`; see
+            /// [`Prefetch::under`].
+            #[cfg(feature = "std")]
+            pub fn prefetch_under(
+                self,
+                capacity: Capacity,
+                group: &StopHandle,
+            ) -> Prefetch<'static, <Self as Resume>::Yield>
+            where
+                Self: Resume<Argument = (), Return = (), Yield: Send> + Send + 'static,
+            {
+                Prefetch::under(self, capacity, group)
             }
         }
     };

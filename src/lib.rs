@@ -54,6 +54,8 @@ mod ext;
 pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
+#[cfg(feature = "std")]
+pub use buffer::{BufferStats, Consumer, NextError, Prefetch, Producer, PushError, bounded};
 #[cfg(feature = "alloc")]
 pub use buffer::{Capacity, Overflow, ZeroCapacity};
 pub use co::{Argument, Co, Yield, YieldAll};

@@ -1,12 +1,17 @@
 //! [`scope`]: generators that are over when a call returns, whatever became of their handles.
 
-use core::cell::OnceCell;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{OnceCell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::panic::RefUnwindSafe;
 
 use crate::adopted::Adopted;
+use crate::buffer::{BufferStats, Capacity, Prefetch};
 use crate::co::Co;
 use crate::generator::{Gen, generator};
 use crate::on_finish::Outcome;
@@ -15,12 +20,14 @@ use crate::stop::{Releasable, StopHandle, Stoppable};
 use crate::unwind::{FirstPanic, release};
 
 mod registry; // Unsafe code: the list of a scope's generators.
+mod threads; // Unsafe code: threads that borrow for as long as the scope lasts.
 
 #[forbid(unsafe_code)]
 mod handle;
 
 pub use handle::{Scoped, ScopedGen};
 use registry::Registry;
+use threads::Threads;
 
 /// Where generators are made that are over when [`scope`] returns.
 ///
@@ -33,6 +40,9 @@ use registry::Registry;
 /// closure borrows, which is longer.
 pub struct Scope<'scope, 'env: 'scope> {
     registry: Registry,
+    // Made for the first prefetch. Taken out by `run`: a destructor here would be one that could
+    // look at what is `'scope` when that is over.
+    threads: ManuallyDrop<RefCell<Option<Arc<Threads<'scope>>>>>,
     // Invariant, as in `std::thread::Scope`: a longer 'scope would let something in that does not
     // last, a shorter one would let a handle out.
     scope: PhantomData<&'scope mut &'scope ()>,
@@ -104,10 +114,25 @@ fn run<'env, F, T>(stop: OnceCell<StopHandle>, f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let scope = Scope { registry: Registry::new(stop), scope: PhantomData, env: PhantomData };
+    let scope = Scope {
+        registry: Registry::new(stop),
+        threads: ManuallyDrop::new(RefCell::new(None)),
+        scope: PhantomData,
+        env: PhantomData,
+    };
     let mut panics = FirstPanic::default();
     let result = panics.run(|| f(&scope));
+    // Threads may be waiting for one another, for generators here, and the other way round. So all
+    // of them are told before anything is waited for.
+    if let Some(threads) = scope.threads() {
+        panics.join(threads.stop());
+    }
     panics.join(scope.registry.end());
+    // Taken only now: a destructor may have been the first to need them.
+    let threads = scope.threads.take();
+    if let Some(threads) = threads {
+        panics.join(threads.end());
+    }
     let outcome = if panics.happened() { Outcome::Panicked } else { Outcome::Completed };
     scope.registry.end_group(outcome);
     match result {
@@ -197,8 +222,90 @@ impl<'scope> Scope<'scope, '_> {
         (self.adopt_generator(releasable), stop)
     }
 
+    /// Has an iterator, which may borrow from outside the scope, run ahead of its consumer on a
+    /// thread of its own, by at most `capacity` items; see [`Prefetch`]. It is under the scope's
+    /// stop handle.
+    ///
+    /// When the scope ends the iterator has been dropped, on its thread, and the thread has ended,
+    /// whatever became of the handle. All of a scope's threads are told to end before any of its
+    /// generators is released, and are waited for after that, so that one may be waiting for what a
+    /// generator holds. What has been prefetched by then is dropped.
+    ///
+    /// Unlike the scope's other handles this one may go to another thread: into the source of
+    /// another prefetch, for instance, which makes a chain of stages.
+    ///
+    /// # Panics
+    ///
+    /// If there is not enough memory for `capacity` items.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, scope};
+    ///
+    /// let text = String::from("one two three");
+    /// let lengths = scope(|s| {
+    ///     let words = s.prefetch(Capacity::items(16), text.split(' '));
+    ///     let lengths = s.prefetch(Capacity::items(4), words.map(str::len));
+    ///     lengths.collect::<Vec<_>>()
+    /// });
+    /// assert_eq!(lengths, [3, 3, 5]);
+    /// ```
+    pub fn prefetch<I>(&'scope self, capacity: Capacity, iterator: I) -> Prefetch<'scope, I::Item>
+    where
+        I: Iterator<Item: Send + 'scope> + Send + 'scope,
+    {
+        self.prefetch_generator(capacity, Adopted::new(iterator))
+    }
+
+    /// Like [`prefetch`](Scope::prefetch), for a generator of any kind.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, Co, generator, scope};
+    ///
+    /// let text = String::from("one two three");
+    /// scope(|s| {
+    ///     let words = generator(async |mut co: Co<&str>| co.yield_all(text.split(' ')).await);
+    ///     assert_eq!(s.prefetch_generator(Capacity::items(16), words).count(), 3);
+    /// });
+    /// ```
+    pub fn prefetch_generator<G>(
+        &'scope self,
+        capacity: Capacity,
+        generator: G,
+    ) -> Prefetch<'scope, G::Yield>
+    where
+        G: Resume<Argument = (), Return = (), Yield: Send + 'scope> + Send + 'scope,
+    {
+        let threads = self.threads.borrow_mut().get_or_insert_default().clone();
+        let stop = self.registry.stop();
+        Prefetch::owned(Stoppable::under(generator, stop), capacity, |stage| {
+            // SAFETY: `run` ends the threads within `'scope`.
+            Box::new(unsafe { threads.enter(stage, stop) })
+        })
+    }
+
+    fn threads(&self) -> Option<Arc<Threads<'scope>>> {
+        self.threads.borrow().clone()
+    }
+
+    /// How full the buffers of this scope's prefetches are, and have been, oldest first. Those that
+    /// are over are not there.
+    ///
+    /// One allocation. Linear in their number.
+    pub fn buffers(&self) -> Vec<BufferStats> {
+        self.threads().map_or_else(Vec::new, |threads| threads.stats())
+    }
+
     /// A handle that stops what was made stoppable in this scope, by
-    /// [`stoppable`](Scope::stoppable) or [`releasable`](Scope::releasable), and what will be.
+    /// [`stoppable`](Scope::stoppable) or [`releasable`](Scope::releasable), what is prefetched, and
+    /// what will be.
     ///
     /// It does not reach a generator that was not made stoppable: that would cost each of them a
     /// load for every item. Those end with the scope at the latest, as always.

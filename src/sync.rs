@@ -7,21 +7,38 @@
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard,
-    atomic::{AtomicU8, AtomicUsize},
+    atomic::{AtomicBool, AtomicU8, AtomicUsize, fence},
 };
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     Condvar, Mutex, MutexGuard,
-    atomic::{AtomicU8, AtomicUsize},
+    atomic::{AtomicBool, AtomicU8, AtomicUsize, fence},
 };
 
 pub(crate) use core::sync::atomic::Ordering;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 /// No user code runs under this crate's locks, so a poisoned one is as good as new.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for `condvar`, no longer than until `deadline`. Gives the lock back: as an error if the
+/// time was up before anything else happened. May wake up for no reason.
+pub(crate) fn wait_until<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> Result<MutexGuard<'a, T>, MutexGuard<'a, T>> {
+    let Some(deadline) = deadline else {
+        return Ok(condvar.wait(guard).unwrap_or_else(PoisonError::into_inner));
+    };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(guard),
+        left => Ok(condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0),
+    }
 }
 
 /// A number that this thread has and no other one that is running. Never 0.

@@ -69,8 +69,9 @@ impl FirstPanic {
         }
     }
 
+    /// Adds what a panic elsewhere carried.
     #[cold]
-    fn keep(&mut self, payload: Payload) {
+    pub(crate) fn keep(&mut self, payload: Payload) {
         match self.0 {
             None => self.0 = Some(payload),
             Some(_) => release(payload),
@@ -82,6 +83,11 @@ impl FirstPanic {
         if let Some(payload) = later.0 {
             self.keep(payload);
         }
+    }
+
+    /// What the first panic carried, for somebody else to let go on.
+    pub(crate) fn into_payload(self) -> Option<Payload> {
+        self.0
     }
 
     pub(crate) fn happened(&self) -> bool {

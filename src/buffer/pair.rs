@@ -1,0 +1,342 @@
+//! [`bounded`]: a buffer between two threads, for values that somebody brings.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::iter::FusedIterator;
+use std::time::{Duration, Instant};
+
+use super::queue::{self, Put, queue};
+use super::ring::{self, ring};
+use super::wait::{NoPlace, Nothing, Wait};
+use super::{Capacity, Overflow};
+
+/// A buffer of at most `capacity` values, and what its two ends are in the hands of: the one pushes,
+/// the other one takes in the order of pushing. `overflow` says what becomes of a value that finds
+/// the buffer full.
+///
+/// This is for values that come from outside, such as a callback's. To run a generator or an
+/// iterator on a thread of its own use [`prefetch`](crate::IteratorExt::prefetch), which starts the
+/// thread, ends it and passes its panic on.
+///
+/// With [`Block`](Overflow::Block) and [`Error`](Overflow::Error) a value is handed over without a
+/// lock, in a few nanoseconds as long as neither side has to sleep, and all the memory there will
+/// be is allocated here: `capacity` values and at most 640 bytes. With the two that lose values both
+/// sides take a lock for each value, and the buffer grows with what is in it, up to `capacity`.
+///
+/// # Dropping
+///
+/// A [`Consumer`] that is dropped drops what is in the buffer, on its thread, and every later push
+/// gets its value back. When the [`Producer`] is dropped the consumer gets what is in the buffer,
+/// then the end. One that is *forgotten* leaves the other one waiting: a producer can end that by
+/// dropping itself, a consumer by [`next_timeout`](Consumer::next_timeout).
+///
+/// # Panics
+///
+/// If there is not enough memory for `capacity` values.
+///
+/// # Examples
+///
+/// ```
+/// use std::thread;
+/// use watertight::{Capacity, Overflow, bounded};
+///
+/// let (mut producer, consumer) = bounded(Capacity::items(2), Overflow::Block);
+/// let pushing = thread::spawn(move || {
+///     for n in 0..10 {
+///         producer.push(n).expect("the consumer is there");
+///     }
+/// });
+/// assert_eq!(consumer.sum::<i32>(), 45);
+/// pushing.join().unwrap();
+///
+/// // One that keeps the latest values, for a producer that must not wait.
+/// let (mut producer, consumer) = bounded(Capacity::items(2), Overflow::DropOldest);
+/// for n in 0..10 {
+///     producer.push(n).unwrap();
+/// }
+/// assert_eq!(producer.lost(), 8);
+/// drop(producer);
+/// assert!(consumer.eq([8, 9]));
+/// ```
+pub fn bounded<T>(capacity: Capacity, overflow: Overflow) -> (Producer<T>, Consumer<T>) {
+    let (pushing, taking) = match overflow {
+        Overflow::Block | Overflow::Error => {
+            let (pushing, taking) = ring(capacity);
+            let wait = if overflow == Overflow::Block { Wait::Forever } else { Wait::Never };
+            (Pushing::Ring(pushing, wait), Taking::Ring(taking))
+        }
+        Overflow::DropOldest | Overflow::DropNewest => {
+            let (pushing, taking) = queue(capacity, overflow == Overflow::DropOldest);
+            (Pushing::Queue(pushing, None), Taking::Queue(taking))
+        }
+    };
+    (Producer(pushing), Consumer(taking))
+}
+
+/// A value could not be pushed, and is given back.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PushError<T> {
+    /// There is no room, and the buffer's overflow policy is [`Error`](Overflow::Error).
+    #[error("the buffer is full")]
+    Full(T),
+    /// The consumer wants no more.
+    #[error("the buffer's consumer wants no more")]
+    Closed(T),
+}
+
+impl<T> PushError<T> {
+    /// The value that could not be pushed.
+    pub fn into_value(self) -> T {
+        match self {
+            PushError::Full(value) | PushError::Closed(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Debug for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PushError::Full(_) => "Full(..)",
+            PushError::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+/// Why [`Consumer::try_next`] or [`Consumer::next_timeout`] has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NextError {
+    /// There is none yet.
+    #[error("the buffer is empty")]
+    Empty,
+    /// There will be none.
+    #[error("the buffer is empty and its producer has gone, or it has been closed")]
+    Ended,
+}
+
+impl From<Nothing> for NextError {
+    fn from(nothing: Nothing) -> Self {
+        match nothing {
+            Nothing::Yet => NextError::Empty,
+            Nothing::Ever => NextError::Ended,
+        }
+    }
+}
+
+/// Is given what is lost.
+type Hook<T> = Box<dyn FnMut(T) + Send>;
+
+/// The end of a buffer that values are pushed into. From [`bounded`].
+pub struct Producer<T>(Pushing<T>);
+
+enum Pushing<T> {
+    Ring(ring::Producer<T>, Wait),
+    Queue(queue::Producer<T>, Option<Hook<T>>),
+}
+
+impl<T> Producer<T> {
+    /// Puts a value into the buffer. If that is full, then by its overflow policy
+    ///
+    /// - [`Block`](Overflow::Block) waits until there is room, or the consumer wants no more;
+    /// - [`DropOldest`](Overflow::DropOldest) drops the oldest value in it,
+    ///   [`DropNewest`](Overflow::DropNewest) this one, before this returns and on this thread, or
+    ///   gives it to the hook; it is counted ([`lost`](Producer::lost));
+    /// - [`Error`](Overflow::Error) gives it back.
+    ///
+    /// Constant time. The consumer can take the value when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`], with the value, if the consumer is gone, has been closed or finished, or if
+    /// there is no room and the policy is `Error`.
+    ///
+    /// # Panics
+    ///
+    /// If the destructor of a value that is lost panics, or the hook. The buffer is none the worse.
+    #[inline]
+    pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
+        match &mut self.0 {
+            Pushing::Ring(producer, wait) => match producer.reserve(*wait) {
+                Ok(place) => {
+                    place.fill(value);
+                    Ok(())
+                }
+                Err(NoPlace::Full) => Err(PushError::Full(value)),
+                Err(NoPlace::Closed) => Err(PushError::Closed(value)),
+            },
+            Pushing::Queue(producer, hook) => match producer.put(value) {
+                Put::In => Ok(()),
+                Put::Closed(value) => Err(PushError::Closed(value)),
+                Put::Lost(value) => {
+                    match hook {
+                        Some(hook) => hook(value),
+                        None => drop(value),
+                    }
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Waits until there is room, whatever the policy, so that a value that is dear to make need not
+    /// be made before it can be pushed: as long as it is not there, nothing but the buffer's own
+    /// `capacity` values is held. `false` if the consumer wants no more.
+    ///
+    /// With the policies that lose values there is always room.
+    pub fn ready(&mut self) -> bool {
+        match &mut self.0 {
+            Pushing::Ring(producer, _) => producer.reserve(Wait::Forever).is_ok(),
+            Pushing::Queue(producer, _) => !producer.is_closed(),
+        }
+    }
+
+    /// Has what is lost given to `hook`, on the thread that pushes and before `push` returns,
+    /// instead of dropping it. With the policies that lose nothing it is never called.
+    #[must_use = "this gives the producer back"]
+    pub fn on_lost(mut self, hook: impl FnMut(T) + Send + 'static) -> Self {
+        if let Pushing::Queue(_, place) = &mut self.0 {
+            *place = Some(Box::new(hook));
+        }
+        self
+    }
+
+    /// How many values have been lost because the buffer was full.
+    pub fn lost(&self) -> u64 {
+        match &self.0 {
+            Pushing::Ring(..) => 0,
+            Pushing::Queue(producer, _) => producer.lost(),
+        }
+    }
+
+    /// Whether the consumer wants no more: every push will be refused.
+    pub fn is_closed(&self) -> bool {
+        match &self.0 {
+            Pushing::Ring(producer, _) => producer.is_closed(),
+            Pushing::Queue(producer, _) => producer.is_closed(),
+        }
+    }
+
+    /// How many values are in the buffer at this moment, at most: places that the consumer has
+    /// emptied and not yet given back count, too.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Pushing::Ring(producer, _) => producer.ring().count(),
+            Pushing::Queue(producer, _) => producer.len(),
+        }
+    }
+
+    /// Whether nothing is in the buffer at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The end of a buffer that values are taken out of, in the order they were pushed. From
+/// [`bounded`].
+///
+/// `next` waits for a value. It is `None` when the producer has gone and everything has been taken,
+/// or when this has been closed; and then for ever.
+#[must_use = "a consumer that is dropped closes the buffer"]
+pub struct Consumer<T>(Taking<T>);
+
+enum Taking<T> {
+    Ring(ring::Consumer<T>),
+    Queue(queue::Consumer<T>),
+}
+
+impl<T> Consumer<T> {
+    #[inline]
+    fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
+        match &mut self.0 {
+            Taking::Ring(consumer) => consumer.pop(wait),
+            Taking::Queue(consumer) => consumer.pop(wait),
+        }
+    }
+
+    /// Takes a value if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`NextError`] says whether there may be one later.
+    #[inline]
+    pub fn try_next(&mut self) -> Result<T, NextError> {
+        Ok(self.pop(Wait::Never)?)
+    }
+
+    /// Takes a value, and waits for one for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`NextError::Empty`] if there was none in time, [`NextError::Ended`] if there will be none.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
+        let deadline = Instant::now().checked_add(timeout);
+        Ok(self.pop(deadline.map_or(Wait::Forever, Wait::Until))?)
+    }
+
+    /// Ends it now: drops what is in the buffer, on this thread and before this returns, and refuses
+    /// what comes later. `true` if that was this call's doing.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does. All the others have run.
+    pub fn close(&mut self) -> bool {
+        match &mut self.0 {
+            Taking::Ring(consumer) => consumer.ring().stop(),
+            Taking::Queue(consumer) => consumer.stop(),
+        }
+    }
+
+    /// Refuses what comes later, but keeps what is in the buffer: that can still be taken. The end
+    /// comes when the producer has gone. `true` if that was this call's doing.
+    pub fn finish(&mut self) -> bool {
+        match &mut self.0 {
+            Taking::Ring(consumer) => consumer.ring().finish(),
+            Taking::Queue(consumer) => consumer.finish(),
+        }
+    }
+
+    /// How many values have been lost because the buffer was full.
+    pub fn lost(&self) -> u64 {
+        match &self.0 {
+            Taking::Ring(_) => 0,
+            Taking::Queue(consumer) => consumer.lost(),
+        }
+    }
+
+    /// How many values are in the buffer at this moment, at most: see [`Producer::len`].
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Taking::Ring(consumer) => consumer.ring().count(),
+            Taking::Queue(consumer) => consumer.len(),
+        }
+    }
+
+    /// Whether nothing is in the buffer at this moment.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> Iterator for Consumer<T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.pop(Wait::Forever).ok()
+    }
+}
+
+impl<T> FusedIterator for Consumer<T> {}
+
+impl<T> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Producer");
+        debug.field("len", &self.len()).field("is_closed", &self.is_closed());
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,524 @@
+//! [`Prefetch`]: a source that runs ahead on a thread of its own, so far and no further.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::convert::Infallible;
+use core::fmt;
+use core::iter::FusedIterator;
+use core::pin::{Pin, pin};
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::Capacity;
+use super::pair::NextError;
+use super::ring::{self, Ring, ring};
+use super::wait::{Nothing, Wait};
+use crate::resume::{self, Resume, ResumeError, Resumed};
+use crate::stop::{Releasable, StopHandle, Stoppable};
+use crate::sync::{Mutex, lock};
+use crate::unwind::{FirstPanic, Payload};
+
+/// A source that runs ahead on a thread of its own: an [`Iterator`] of what it gives, in order, of
+/// which up to a given number are there before they are asked for. Made by `prefetch` on any
+/// iterator or generator, or by [`Scope::prefetch`](crate::Scope::prefetch) for a source that
+/// borrows.
+///
+/// # When it runs
+///
+/// The thread is started by the first demand, or by [`start`](Prefetch::start). The source is pulled
+/// only when there is a place for what it gives: *pulled, less delivered, less dropped* is never more
+/// than the capacity, the one that the source is working on included. An item can be taken as soon
+/// as the source has given it. If there is no place the thread sleeps.
+///
+/// # When it ends
+///
+/// | what happens | the source is dropped, on its thread | what is buffered |
+/// |---|---|---|
+/// | the source ends | at once | is delivered, then comes the end |
+/// | the source panics | at once | is delivered, then the panic reaches the caller, with its payload and once, then comes the end |
+/// | [`finish`](Prefetch::finish) | after the step in progress | is delivered, then comes the end |
+/// | [`close`](Prefetch::close), the drop of this, a stop | after the step in progress | is dropped, by the call |
+///
+/// A source that has never been started is dropped by the call itself. Where the thread has ended is
+/// said at [Dropping](#dropping).
+///
+/// # Dropping
+///
+/// Outside a scope, to close or to drop this waits for the thread: when it returns the source has
+/// been dropped and the thread has ended. So a source that blocks for ever makes that block, too; one
+/// that waits for something can be ended first by what it waits for. One that is forgotten
+/// (`mem::forget`) leaves its thread asleep with a full buffer, owning only what is `'static`.
+///
+/// In a scope it does not wait; the end of the scope does, whatever became of this.
+///
+/// # Panics
+///
+/// A panic of the source is passed on by `next`. If nobody asks any more, because this is closed or
+/// dropped first, it is passed on by that call outside a scope, and in a scope by the scope's end; so
+/// is a panic in the destructor of the source. During another panic, or after a first one, it is
+/// reported by the panic hook only.
+///
+/// `next` panics if the thread cannot be started. [`start`](Prefetch::start) has an error for that.
+///
+/// # Cost
+///
+/// A thread, and memory for `capacity` items and at most 640 bytes more, which are allocated when this
+/// is made. Each item costs a few nanoseconds on both sides as long as neither has to sleep.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Capacity, IteratorExt};
+///
+/// let squares = (0..1000_u64).map(|n| n * n).prefetch(Capacity::items(16));
+/// assert_eq!(squares.take(3).collect::<Vec<_>>(), [0, 1, 4]);
+/// // `squares` has been dropped: its thread has ended, after at most 19 steps.
+/// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+pub struct Prefetch<'a, T> {
+    consumer: ring::Consumer<T>,
+    stage: Arc<Upstream<'a, T>>,
+    owner: Box<dyn Owner + 'a>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Running,
+    Over,
+}
+
+/// Who starts the thread and waits for it: this handle, or a scope.
+pub(crate) trait Owner: Send + Sync {
+    fn start(&mut self) -> io::Result<()>;
+
+    /// The stage has ended by itself, and its thread is about to.
+    fn ended(&mut self);
+
+    /// Its handle goes, and the stage has been stopped. Gives a panic of the thread that is this
+    /// call's to pass on.
+    fn leave(&mut self) -> Option<Payload>;
+}
+
+/// A stage as who owns its thread sees it.
+pub(crate) trait Stage: Send + Sync {
+    /// Runs the source to its end. On the thread.
+    fn run(&self);
+
+    /// Ends it: wakes both sides, and drops what is buffered, and the source if that has not begun.
+    /// `false` if it had been stopped before.
+    fn stop(&self) -> bool;
+
+    /// What the thread's panic carried, if nobody has been told.
+    fn take_panic(&self) -> Option<Payload>;
+
+    fn stats(&self) -> BufferStats;
+}
+
+type Weigh<'a, T> = Box<dyn Fn(&T) -> usize + Send + 'a>;
+type Produce<'a, T> = Box<dyn FnOnce(ring::Producer<T>, Option<Weigh<'a, T>>) + Send + 'a>;
+
+/// A source that has not begun.
+struct Idle<'a, T> {
+    produce: Produce<'a, T>,
+    producer: ring::Producer<T>,
+    weigh: Option<Weigh<'a, T>>,
+}
+
+/// What handle, thread and scope share.
+struct Upstream<'a, T> {
+    ring: Arc<Ring<T>>,
+    idle: Mutex<Option<Idle<'a, T>>>,
+}
+
+impl<'a, T> Upstream<'a, T> {
+    fn take_idle(&self) -> Option<Idle<'a, T>> {
+        lock(&self.idle).take()
+    }
+}
+
+impl<T: Send> Stage for Upstream<'_, T> {
+    fn run(&self) {
+        if let Some(Idle { produce, producer, weigh }) = self.take_idle() {
+            produce(producer, weigh);
+        }
+    }
+
+    fn stop(&self) -> bool {
+        let mut panics = FirstPanic::default();
+        // A panic in there is of a destructor, and so of a stop that was ours.
+        let stopped = panics.run(|| self.ring.stop()).unwrap_or(true);
+        let idle = self.take_idle();
+        panics.run(|| drop(idle));
+        panics.resume();
+        stopped
+    }
+
+    fn take_panic(&self) -> Option<Payload> {
+        self.ring.take_panic()
+    }
+
+    fn stats(&self) -> BufferStats {
+        BufferStats {
+            capacity: self.ring.capacity(),
+            buffered: self.ring.count(),
+            peak: self.ring.peak(),
+        }
+    }
+}
+
+/// How full a buffer is, and has been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BufferStats {
+    /// How many items it has places for.
+    pub capacity: usize,
+    /// How many places are taken at this moment. Those that the consumer has emptied are counted
+    /// until it gives them back, which it does a quarter of the capacity at a time.
+    pub buffered: usize,
+    /// The most items that the consumer has found when it came to look.
+    pub peak: usize,
+}
+
+/// Runs a source on this thread, until it ends or nobody wants more.
+fn produce<G, T>(source: G, mut producer: ring::Producer<T>, weigh: Option<Weigh<'_, T>>)
+where
+    G: Resume<Argument = (), Yield = T, Return = ()>,
+{
+    let mut panics = FirstPanic::default();
+    panics.run(|| {
+        // Dropped in here, and so before the consumer can see the end.
+        let mut source = pin!(source);
+        while let Ok(place) = producer.reserve(Wait::Forever) {
+            let Some(value) = resume::next(source.as_mut()) else { break };
+            match &weigh {
+                None => place.fill(value),
+                Some(weigh) => {
+                    let weight = weigh(&value);
+                    if place.fill_weighed(value, weight).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    producer.leave(panics.into_payload());
+}
+
+impl<'a, T: Send + 'a> Prefetch<'a, T> {
+    /// A prefetch whose thread `owner` starts and waits for.
+    pub(crate) fn owned<G>(
+        source: G,
+        capacity: Capacity,
+        owner: impl FnOnce(Arc<dyn Stage + 'a>) -> Box<dyn Owner + 'a>,
+    ) -> Self
+    where
+        G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'a,
+    {
+        let (producer, consumer) = ring(capacity);
+        let produce: Produce<'a, T> =
+            Box::new(move |producer, weigh| produce(source, producer, weigh));
+        let idle = Mutex::new(Some(Idle { produce, producer, weigh: None }));
+        let stage = Arc::new(Upstream { ring: consumer.ring().clone(), idle });
+        let owner = owner(stage.clone());
+        Prefetch { consumer, stage, owner, phase: Phase::Idle }
+    }
+}
+
+impl<T: Send + 'static> Prefetch<'static, T> {
+    /// Has `source`, a generator of any kind, run ahead of its consumer by at most `capacity` items.
+    ///
+    /// # Panics
+    ///
+    /// If there is not enough memory for them.
+    pub fn new<G>(source: G, capacity: Capacity) -> Self
+    where
+        G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
+    {
+        Prefetch::owned(source, capacity, |stage| {
+            Box::new(Own { stage, thread: None, stopper: None })
+        })
+    }
+
+    /// The same, and stopped together with everything else under `group`: from any thread, whatever
+    /// either side is waiting for. What is buffered is dropped by the stop, unless the consumer is
+    /// taking an item at that moment; the source is dropped on its own thread, after the step in
+    /// progress, and to [`wait`](StopHandle::wait) is to wait for that.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Prefetch::new).
+    pub fn under<G>(source: G, capacity: Capacity, group: &StopHandle) -> Self
+    where
+        G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
+    {
+        Prefetch::owned(Stoppable::under(source, group), capacity, |stage| {
+            let stopper = Releasable::under(Stopper(stage.clone()), group);
+            Box::new(Own { stage, thread: None, stopper: Some(stopper) })
+        })
+    }
+}
+
+impl<'a, T> Prefetch<'a, T> {
+    /// Bounds the buffer by weight as well, such as bytes: what is in it does not weigh more than
+    /// `most`, by the measure of `weigh`, which is called once for each item, on the source's thread.
+    ///
+    /// What an item weighs is known when it is there. So the source is pulled as long as what is
+    /// buffered weighs less than `most`, and what it then gives waits in its hand until there is room:
+    /// that one item comes on top. An item that is heavier than `most` is let through alone, when
+    /// the buffer is empty.
+    ///
+    /// # Panics
+    ///
+    /// If the source has begun.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, IteratorExt};
+    ///
+    /// // At most 100 chunks, and no more than a megabyte and one chunk.
+    /// let chunks = (0..10).map(|n| vec![n; 400_000]).prefetch(Capacity::items(100));
+    /// let chunks = chunks.weighing(1_000_000, Vec::len);
+    /// assert_eq!(chunks.count(), 10);
+    /// ```
+    pub fn weighing(mut self, most: usize, weigh: impl Fn(&T) -> usize + Send + 'a) -> Self {
+        match &mut *lock(&self.stage.idle) {
+            Some(idle) => {
+                idle.producer.weigh(most);
+                idle.weigh = Some(Box::new(weigh));
+            }
+            None if self.consumer.ring().is_stopped() => {}
+            None => panic!("watertight: `weighing` comes too late: the source has begun"),
+        }
+        self.consumer.give_back_one_by_one();
+        self
+    }
+
+    /// Starts the thread, if that has not been done: the source then runs ahead before the first
+    /// item is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses a thread. Nothing is lost: it can be tried again.
+    pub fn start(&mut self) -> io::Result<()> {
+        if self.phase == Phase::Idle {
+            self.owner.start()?;
+            self.phase = Phase::Running;
+        }
+        Ok(())
+    }
+
+    /// Has the source end after the step in progress; what is buffered, and the item of that step,
+    /// can still be taken, then comes the end. `true` if that was this call's doing. Does not wait.
+    ///
+    /// # Panics
+    ///
+    /// If the source has not begun, and its destructor panics.
+    pub fn finish(&mut self) -> bool {
+        let finished = self.consumer.ring().finish();
+        // If it has not begun it never will.
+        drop(self.stage.take_idle());
+        finished
+    }
+
+    /// Ends it: drops what is buffered before this returns, and has the source dropped. Outside a
+    /// scope this waits until that has happened and the thread has ended; in a scope it does not.
+    ///
+    /// `true` if that was this call's doing; `false` if it had come to its end, or a stop came first.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does, and outside a scope if the source has panicked and that has not been
+    /// passed on.
+    pub fn close(&mut self) -> bool {
+        let (closed, panics) = self.end();
+        panics.resume();
+        closed
+    }
+
+    fn end(&mut self) -> (bool, FirstPanic) {
+        let mut panics = FirstPanic::default();
+        let over = self.phase == Phase::Over;
+        self.phase = Phase::Over;
+        let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
+        let idle = self.stage.take_idle();
+        panics.run(|| drop(idle));
+        if let Some(payload) = self.owner.leave() {
+            panics.keep(payload);
+        }
+        (stopped && !over, panics)
+    }
+
+    /// How full the buffer is, and has been.
+    pub fn stats(&self) -> BufferStats
+    where
+        T: Send,
+    {
+        self.stage.stats()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first(&mut self) {
+        if let Err(error) = self.start() {
+            panic!("watertight: the thread of a prefetch cannot be started: {error}");
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
+        if self.phase == Phase::Idle {
+            self.first();
+        }
+        match self.consumer.pop(wait) {
+            Err(Nothing::Ever) => Err(self.over()),
+            popped => popped,
+        }
+    }
+
+    /// There is nothing more. Passes the source's panic on, if that is why.
+    #[cold]
+    #[inline(never)]
+    fn over(&mut self) -> Nothing {
+        // Who has been stopped does not wait for the thread, and hears no more of it.
+        if self.phase != Phase::Over && !self.consumer.ring().is_stopped() {
+            self.phase = Phase::Over;
+            self.owner.ended();
+            let mut panics = FirstPanic::default();
+            if let Some(payload) = self.stage.ring.take_panic() {
+                panics.keep(payload);
+            }
+            panics.resume();
+        }
+        Nothing::Ever
+    }
+
+    /// Takes an item if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`NextError`] says whether there may be one later.
+    ///
+    /// # Panics
+    ///
+    /// As `next`.
+    #[inline]
+    pub fn try_next(&mut self) -> Result<T, NextError> {
+        Ok(self.pop(Wait::Never)?)
+    }
+
+    /// Takes an item, and waits for one for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`NextError::Empty`] if there was none in time, [`NextError::Ended`] if there will be none.
+    ///
+    /// # Panics
+    ///
+    /// As `next`.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
+        let deadline = Instant::now().checked_add(timeout);
+        Ok(self.pop(deadline.map_or(Wait::Forever, Wait::Until))?)
+    }
+}
+
+impl<T> Iterator for Prefetch<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.pop(Wait::Forever).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, (self.phase == Phase::Over).then_some(0))
+    }
+}
+
+impl<T> FusedIterator for Prefetch<'_, T> {}
+
+impl<T> Drop for Prefetch<'_, T> {
+    fn drop(&mut self) {
+        // If this is dropped by a panic, another one goes no further.
+        self.end().1.resume();
+    }
+}
+
+impl<T> fmt::Debug for Prefetch<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ring = &self.stage.ring;
+        f.debug_struct("Prefetch")
+            .field("capacity", &ring.capacity())
+            .field("buffered", &ring.count())
+            .field("started", &(self.phase != Phase::Idle))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a stage's thread by `spawn`, which is given the name and the stack's size.
+pub(crate) fn builder() -> thread::Builder {
+    thread::Builder::new().name(String::from("watertight-prefetch"))
+}
+
+/// The owner of a thread outside a scope: the handle.
+struct Own {
+    stage: Arc<dyn Stage>,
+    thread: Option<JoinHandle<()>>,
+    /// Only in a group. Dropped when the handle is.
+    stopper: Option<Releasable<Stopper<'static>>>,
+}
+
+impl Own {
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A source may own its own handle; it cannot wait for itself.
+            if thread.thread().id() != thread::current().id() {
+                // Panics of the source are caught on the thread.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Owner for Own {
+    fn start(&mut self) -> io::Result<()> {
+        let stage = self.stage.clone();
+        self.thread = Some(builder().spawn(move || stage.run())?);
+        Ok(())
+    }
+
+    fn ended(&mut self) {
+        self.join();
+        self.stopper = None;
+    }
+
+    fn leave(&mut self) -> Option<Payload> {
+        self.ended();
+        self.stage.take_panic()
+    }
+}
+
+/// What a stop handle finds of a stage: something that can be closed.
+pub(crate) struct Stopper<'a>(pub(crate) Arc<dyn Stage + 'a>);
+
+impl Resume for Stopper<'_> {
+    type Argument = ();
+    type Yield = Infallible;
+    type Return = ();
+
+    fn resume(self: Pin<&mut Self>, (): ()) -> Resumed<Infallible, (), ()> {
+        Err(ResumeError::new(()))
+    }
+
+    fn close(self: Pin<&mut Self>) -> bool {
+        self.0.stop()
+    }
+
+    fn is_finished(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,348 @@
+//! The ring: a bounded hand-over from one thread to another, without a lock for each value.
+//!
+//! There is one [`Producer`] and one [`Consumer`]. The producer takes a [`Place`] *before* it makes
+//! a value, so that there are never more than N of them, the one in its hand included. A value can
+//! be taken as soon as it has been put in, and so nothing is held back while the producer is busy
+//! with the next one.
+//!
+//! # Why it is sound
+//!
+//! `tail` counts what has been put in, [`Side::taken`] what has been taken out, and `head`, which
+//! lags behind that, what the producer may fill again. They count for ever (and wrap around), and
+//! `head ≤ taken ≤ tail ≤ head + N`. The value number k lies in slot k mod N.
+//!
+//! 1. *Slots from `taken` to `tail` hold values and belong to whoever has the consumer's [`Side`];
+//!    the others, from `tail` to `head + N`, are empty and belong to the producer.* A slot changes
+//!    hands by `tail` (release; the consumer's acquire in `refill`) and by `head`
+//!    (release in [`Ring::publish`]; the producer's acquire in `has_room`). The producer
+//!    fills a slot only through a `Place`, which is made only where `tail < head + N` has been seen;
+//!    nobody but itself changes `tail`, and `head` only grows.
+//! 2. *The side belongs to the consumer while it is `busy`*, and to nobody between two calls, unless
+//!    the ring is stopped. A stop may come from any thread, and drops what is in the ring, if the
+//!    consumer is not busy. For that the consumer first says that it is busy, then looks for a stop;
+//!    who stops says so first, then looks whether the consumer is busy; there is a barrier between
+//!    the two on both sides. So at least one of them sees the other. If it is the consumer, it keeps
+//!    its hands off; if it is the one who stops, it leaves the rest to the consumer, which looks
+//!    again, after the same barrier, when it is no longer busy.
+//! 3. *Once stopped, and the consumer not busy, the side belongs to who has the lock*
+//!    ([`Slow::claimed`]). `busy` is cleared with release and looked at with acquire, which hands
+//!    the side over. What the producer still puts in is seen by the one who empties the ring, or the
+//!    producer sees the stop after having put it in, by the barrier again, and empties the ring
+//!    itself.
+//! 4. *No user code runs* while a slot or the side is being changed, or under the lock: values are
+//!    only moved; they are dropped when they are out.
+//!
+//! # Why nobody sleeps for ever
+//!
+//! A side that is about to sleep says so in `state`, then looks once more; the other one does what
+//! it does, then looks at `state`; and there is a barrier between the two on both sides. To say so,
+//! to look once more and to fall asleep is one under the lock that the waker takes. For the consumer
+//! the barrier is asymmetric ([`Barrier`]), because the producer comes by for each value; for the
+//! producer an ordinary one is enough, because the consumer gives places back by the batch.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::mem::{MaybeUninit, needs_drop};
+use core::panic::{RefUnwindSafe, UnwindSafe};
+
+use self::barrier::Barrier;
+use super::Capacity;
+use crate::sync::{
+    AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, fence,
+    lock,
+};
+use crate::unwind::{FirstPanic, Payload};
+
+mod barrier; // Unsafe code: a system call.
+
+#[forbid(unsafe_code)]
+mod patience;
+
+mod consumer; // Unsafe code: it uses the side and the slots of what is there.
+mod producer; // Unsafe code: it fills slots.
+
+pub(super) use consumer::Consumer;
+pub(super) use producer::Producer;
+
+/// The consumer is about to sleep, or does. A bit, changed under the lock only.
+const CONSUMER_WAITS: u8 = 1;
+/// The producer is about to sleep, or does. A bit, changed under the lock only.
+const PRODUCER_WAITS: u8 = 2;
+/// Nothing is wanted any more, not even what is in the ring. A bit, and never taken away again.
+const STOP: u8 = 4;
+/// Nothing is to be put in any more. A bit, and never taken away again.
+const FINISH: u8 = 8;
+/// The producer has gone. A bit, and never taken away again.
+const DONE: u8 = 16;
+
+/// Nothing is to be made any more.
+const CLOSED: u8 = STOP | FINISH;
+
+/// Keeps what different threads write on different cache lines; processors fetch two at a time.
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// What the two sides share: one allocation, and one for the slots.
+pub(super) struct Ring<T> {
+    /// Written by the producer.
+    tail: Line<AtomicUsize>,
+    /// Written by the consumer, now and then.
+    head: Line<AtomicUsize>,
+    /// Written by the consumer for each value.
+    consumer: Line<Taking>,
+    /// Read by both for each value, and written only when something happens.
+    rest: Line<Rest<T>>,
+}
+
+struct Taking {
+    busy: AtomicBool,
+    side: UnsafeCell<Side>,
+}
+
+/// Where the consumer is.
+struct Side {
+    /// How many have been taken out.
+    taken: usize,
+    /// Where the next one is: `taken` mod N.
+    slot: usize,
+    /// How many are known to have been put in.
+    seen: usize,
+    /// The `head` that the producer has been told.
+    published: usize,
+}
+
+struct Rest<T> {
+    state: AtomicU8,
+    barrier: Barrier,
+    /// The most that the consumer has found. Only a figure.
+    peak: AtomicUsize,
+    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
+    slow: Mutex<Slow>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct Slow {
+    /// The ring is stopped and the consumer is not busy and will not be: who has the lock has the
+    /// side.
+    claimed: bool,
+    /// What the producer's panic carried, until somebody is told.
+    panic: Option<Payload>,
+}
+
+// SAFETY: the values are moved from one thread to another, so they must be `Send`; a shared
+// reference to one is never given out. All else is atomic or used as said above (1 to 3).
+unsafe impl<T: Send> Send for Ring<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Ring<T> {}
+
+// What a panic leaves behind is told by the state; no user code runs while anything is half-done.
+impl<T> UnwindSafe for Ring<T> {}
+impl<T> RefUnwindSafe for Ring<T> {}
+
+/// A ring and its two sides.
+///
+/// # Panics
+///
+/// If there is not enough memory for the slots, or could never be.
+pub(super) fn ring<T>(capacity: Capacity) -> (Producer<T>, Consumer<T>) {
+    let ring = Arc::new(Ring {
+        tail: Line(AtomicUsize::new(0)),
+        head: Line(AtomicUsize::new(0)),
+        consumer: Line(Taking {
+            busy: AtomicBool::new(false),
+            side: UnsafeCell::new(Side { taken: 0, slot: 0, seen: 0, published: 0 }),
+        }),
+        rest: Line(Rest {
+            state: AtomicU8::new(0),
+            barrier: Barrier::choose(),
+            peak: AtomicUsize::new(0),
+            slots: empty_slots(capacity),
+            slow: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        }),
+    });
+    (Producer::new(ring.clone()), Consumer::new(ring))
+}
+
+#[cfg(not(loom))]
+fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
+    // SAFETY: what may be uninitialised needs no initialisation, in a cell or not.
+    unsafe { Box::new_uninit_slice(capacity.get()).assume_init() }
+}
+
+// Loom's cells are more than what is in them.
+#[cfg(loom)]
+fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
+    (0..capacity.get()).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect()
+}
+
+impl<T> Ring<T> {
+    #[inline(always)]
+    pub(super) fn capacity(&self) -> usize {
+        self.rest.0.slots.len()
+    }
+
+    /// Relaxed: whoever acts on it has a barrier, or does not depend on anything else.
+    #[inline(always)]
+    fn state(&self) -> u8 {
+        self.rest.0.state.load(Ordering::Relaxed)
+    }
+
+    fn slow(&self) -> MutexGuard<'_, Slow> {
+        lock(&self.rest.0.slow)
+    }
+
+    /// How many places are taken. What others do at this moment may or may not be seen.
+    pub(super) fn count(&self) -> usize {
+        let head = self.head.0.load(Ordering::Acquire);
+        let tail = self.tail.0.load(Ordering::Acquire);
+        tail.wrapping_sub(head).min(self.capacity())
+    }
+
+    /// The number of the slot after this one.
+    #[inline(always)]
+    fn after(&self, slot: usize) -> usize {
+        if slot + 1 == self.capacity() { 0 } else { slot + 1 }
+    }
+
+    /// Takes the next value out.
+    ///
+    /// # Safety
+    ///
+    /// The side is the caller's, and `taken` is less than a `tail` that has been acquired.
+    #[inline(always)]
+    unsafe fn take(&self, side: &mut Side) -> T {
+        let slot = &self.rest.0.slots[side.slot];
+        // SAFETY: a slot between `taken` and `tail` holds a value and is the side's (1 above), and
+        // with `taken` counted on it is never read again.
+        let value = slot.with_mut(|slot| unsafe { (*slot).assume_init_read() });
+        side.taken = side.taken.wrapping_add(1);
+        side.slot = self.after(side.slot);
+        value
+    }
+
+    /// Gives the places of what has been taken back to the producer. `true` if that woke it, which it
+    /// does if half of them are free, or for `each`.
+    fn publish(&self, side: &mut Side, each: bool) -> bool {
+        if side.published == side.taken {
+            return false;
+        }
+        side.published = side.taken;
+        // Release: the slots have been read. With the acquire in `has_room`.
+        self.head.0.store(side.taken, Ordering::Release);
+        // With the fence in `Producer::sleep`: it sees the new head, or we see that it waits.
+        fence(Ordering::SeqCst);
+        if self.state() & PRODUCER_WAITS == 0 {
+            return false;
+        }
+        // Not for every batch, or it would be woken four times as often. The last one of a full
+        // buffer is always below half.
+        let left = side.seen.wrapping_sub(side.taken);
+        (each || left <= self.capacity() / 2) && self.wake(PRODUCER_WAITS, &self.rest.0.emptied)
+    }
+
+    /// Wakes a side if it sleeps, or is about to. `true` if it did.
+    #[cold]
+    fn wake(&self, side: u8, condvar: &Condvar) -> bool {
+        let slow = self.slow();
+        let waited = self.rest.0.state.fetch_and(!side, Ordering::Relaxed) & side != 0;
+        drop(slow); // Or it would wake up only to wait for the lock.
+        if waited {
+            condvar.notify_one();
+        }
+        waited
+    }
+
+    /// Wakes both sides, after `state` has been changed.
+    fn wake_both(&self) {
+        // Who saw the old state under the lock sleeps by now.
+        drop(self.slow());
+        self.rest.0.filled.notify_all();
+        self.rest.0.emptied.notify_all();
+    }
+
+    /// Ends the ring from outside: wakes both sides, and drops what is in it before this returns,
+    /// unless the consumer is in the middle of taking something; then that does it. `false` if it
+    /// had been stopped before.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does. All the others have run.
+    pub(super) fn stop(&self) -> bool {
+        let before = self.rest.0.state.fetch_or(STOP, Ordering::AcqRel);
+        // First of all: a destructor may take its time.
+        self.wake_both();
+        // With the light barriers in `pop`, `fill` and `Producer::leave` (2 and 3 above).
+        self.rest.0.barrier.heavy();
+        // Acquire: with the release in `pop`, which hands the side over.
+        if !self.consumer.0.busy.load(Ordering::Acquire) {
+            self.discard(true);
+        }
+        before & STOP == 0
+    }
+
+    /// Has the producer come to its end after what it is doing. What is in the ring stays there.
+    /// `false` if that, or more, had happened before.
+    pub(super) fn finish(&self) -> bool {
+        let before = self.rest.0.state.fetch_or(FINISH, Ordering::AcqRel);
+        self.wake_both();
+        before & (STOP | FINISH | DONE) == 0
+    }
+
+    /// What the producer's panic carried. Once.
+    pub(super) fn take_panic(&self) -> Option<Payload> {
+        self.slow().panic.take()
+    }
+
+    /// Whether it has been ended from outside.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state() & STOP != 0
+    }
+
+    /// The most that the consumer has found in it.
+    pub(super) fn peak(&self) -> usize {
+        self.rest.0.peak.load(Ordering::Relaxed)
+    }
+
+    /// Drops what is in a stopped ring. `claim` says that the consumer is not busy and will not be;
+    /// without it this is left to whoever finds that out.
+    #[cold]
+    fn discard(&self, claim: bool) {
+        let mut panics = FirstPanic::default();
+        loop {
+            let mut slow = self.slow();
+            slow.claimed |= claim;
+            if !slow.claimed {
+                break;
+            }
+            let value = self.consumer.0.side.with_mut(|side| {
+                // SAFETY: stopped, the consumer is not busy, and we have the lock (3 above).
+                let side = unsafe { &mut *side };
+                // Acquire: with the release in `fill`.
+                let left = self.tail.0.load(Ordering::Acquire) != side.taken;
+                // SAFETY: as above, and there is one left.
+                left.then(|| unsafe { self.take(side) })
+            });
+            drop(slow);
+            match value {
+                None => break,
+                Some(value) => panics.run(|| drop(value)),
+            };
+        }
+        panics.resume();
+    }
+}
+
+impl<T> Drop for Ring<T> {
+    fn drop(&mut self) {
+        // Both sides are gone. The consumer has discarded what was there when it went, or the
+        // producer has; this is for a panic in the wrong place.
+        if needs_drop::<T>() {
+            self.rest.0.state.fetch_or(STOP, Ordering::Relaxed);
+            self.discard(true);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The side of a ring that takes values out.
+
+use alloc::sync::Arc;
+
+use super::patience::Patience;
+use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
+use crate::buffer::wait::{Nothing, Wait};
+use crate::sync::{Ordering, wait_until};
+use crate::unwind::{Shield, quietly};
+
+/// The side that takes values out.
+pub(in super::super) struct Consumer<T> {
+    ring: Arc<Ring<T>>,
+    giving: Giving,
+    patience: Patience,
+}
+
+/// When the producer gets places back.
+#[derive(Clone, Copy)]
+struct Giving {
+    /// After so many values, so that the cache line with `head` changes hands less often.
+    batch: usize,
+    /// A producer that sleeps is woken for each of them.
+    each: bool,
+}
+
+impl<T> Consumer<T> {
+    pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
+        let giving = Giving { batch: (ring.capacity() / 4).max(1), each: false };
+        Consumer { ring, giving, patience: Patience::new() }
+    }
+
+    /// Has every place be given back at once, for a producer that may wait for that very one.
+    pub(in super::super) fn give_back_one_by_one(&mut self) {
+        self.giving = Giving { batch: 1, each: true };
+    }
+
+    pub(in super::super) fn ring(&self) -> &Arc<Ring<T>> {
+        &self.ring
+    }
+
+    /// Takes the next value out.
+    ///
+    /// # Errors
+    ///
+    /// [`Nothing::Ever`] if the ring has been stopped, or is empty and the producer has gone;
+    /// [`Nothing::Yet`] if there is none in time.
+    ///
+    /// # Panics
+    ///
+    /// If the ring has been stopped meanwhile and the destructor of a value panics.
+    #[inline]
+    pub(in super::super) fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
+        let ring = &*self.ring;
+        let (giving, patience) = (self.giving, &mut self.patience);
+        ring.consumer.0.busy.store(true, Ordering::Relaxed);
+        // With the heavy barrier in `stop` (2 above).
+        ring.rest.0.barrier.light();
+        let popped = if ring.state() & STOP != 0 {
+            Err(Nothing::Ever)
+        } else {
+            ring.consumer.0.side.with_mut(|side| {
+                // SAFETY: busy, and not stopped before that, so the side is ours (2 above).
+                let side = unsafe { &mut *side };
+                if side.taken == side.seen {
+                    refill(ring, side, giving, patience, wait)?;
+                }
+                // SAFETY: as above; `seen` is a `tail` that has been acquired, and is not reached.
+                let value = unsafe { ring.take(side) };
+                if side.taken.wrapping_sub(side.published) >= giving.batch
+                    && ring.publish(side, giving.each)
+                {
+                    patience.woke();
+                }
+                Ok(value)
+            })
+        };
+        // Release: hands the side over to who sees it.
+        ring.consumer.0.busy.store(false, Ordering::Release);
+        ring.rest.0.barrier.light();
+        if ring.state() & STOP != 0 {
+            return discard_the_rest(ring, popped);
+        }
+        popped
+    }
+}
+
+/// What has been taken is still delivered.
+#[cold]
+#[inline(never)]
+fn discard_the_rest<T>(ring: &Ring<T>, popped: Result<T, Nothing>) -> Result<T, Nothing> {
+    let popped = Shield::new(popped);
+    ring.discard(true);
+    popped.into_inner()
+}
+
+/// Looks for more values, and waits for them. Then there is one, at least.
+#[cold]
+#[inline(never)]
+fn refill<T>(
+    ring: &Ring<T>,
+    side: &mut Side,
+    giving: Giving,
+    patience: &mut Patience,
+    wait: Wait,
+) -> Result<(), Nothing> {
+    // To take them one by one, each just after it has been put in, makes every one of them cost two
+    // transfers of a cache line. So who finds only few of many lets the producer get ahead.
+    let few = (ring.capacity() / 8).min(if ring.capacity() < 64 { 0 } else { 64 });
+    let mut napped = false;
+    loop {
+        // Acquire: who sees `DONE` sees the last value. And so it comes first.
+        let state = ring.rest.0.state.load(Ordering::Acquire);
+        if state & STOP != 0 {
+            return Err(Nothing::Ever);
+        }
+        // Acquire: with the release in `fill`.
+        let tail = ring.tail.0.load(Ordering::Acquire);
+        let found = tail.wrapping_sub(side.taken);
+        if found > 0 {
+            if found < few && !napped && state & DONE == 0 {
+                Patience::nap();
+                napped = true;
+                continue;
+            }
+            patience.acted();
+            side.seen = tail;
+            if found > ring.peak() {
+                ring.rest.0.peak.store(found, Ordering::Relaxed);
+            }
+            return Ok(());
+        }
+        if state & DONE != 0 {
+            return Err(Nothing::Ever);
+        }
+        if ring.publish(side, giving.each) {
+            patience.woke();
+        }
+        if matches!(wait, Wait::Never) {
+            return Err(Nothing::Yet);
+        }
+        if !napped && few > 0 {
+            Patience::nap();
+            napped = true;
+            continue;
+        }
+        let taken = side.taken;
+        let ready =
+            || ring.tail.0.load(Ordering::Relaxed) != taken || ring.state() & (STOP | DONE) != 0;
+        if !patience.until(ready) && !fall_asleep(ring, taken, wait) {
+            return Err(Nothing::Yet);
+        }
+    }
+}
+
+/// Sleeps until there is a value, or none will come. `false` if that took too long.
+fn fall_asleep<T>(ring: &Ring<T>, taken: usize, wait: Wait) -> bool {
+    let mut slow = ring.slow();
+    let ready = loop {
+        ring.rest.0.state.fetch_or(CONSUMER_WAITS, Ordering::Relaxed);
+        // With the light barrier in `fill`. That of a stop, or of the producer's end, is the lock.
+        ring.rest.0.barrier.heavy();
+        if ring.tail.0.load(Ordering::Relaxed) != taken || ring.state() & (STOP | DONE) != 0 {
+            break true;
+        }
+        match wait_until(&ring.rest.0.filled, slow, wait.deadline()) {
+            Ok(woken) => slow = woken,
+            Err(late) => {
+                slow = late;
+                break false;
+            }
+        }
+    };
+    ring.rest.0.state.fetch_and(!CONSUMER_WAITS, Ordering::Relaxed);
+    drop(slow);
+    ready
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        let ring = &*self.ring;
+        if std::thread::panicking() {
+            quietly(|| {
+                ring.stop();
+            });
+        } else {
+            ring.stop();
+        }
+    }
+}

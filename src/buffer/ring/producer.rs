@@ -1,0 +1,211 @@
+//! The side of a ring that puts values in.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::mem::replace;
+
+use super::patience::Patience;
+use super::{CLOSED, CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP};
+use crate::buffer::wait::{NoPlace, Wait};
+use crate::sync::{Ordering, fence, wait_until};
+use crate::unwind::Payload;
+
+/// The weights of what is in the ring.
+struct Weights {
+    most: usize,
+    held: usize,
+    /// Oldest first.
+    each: VecDeque<usize>,
+}
+
+/// The side that puts values in.
+pub(in super::super) struct Producer<T> {
+    ring: Arc<Ring<T>>,
+    tail: usize,
+    /// `tail` mod N.
+    slot: usize,
+    /// The last `head` that has been seen.
+    head: usize,
+    weights: Option<Weights>,
+    patience: Patience,
+}
+
+/// A place in the ring for one value, which is there and empty.
+pub(in super::super) struct Place<'a, T>(&'a mut Producer<T>);
+
+impl<T> Producer<T> {
+    pub(in super::super) fn new(ring: Arc<Ring<T>>) -> Self {
+        Producer { ring, tail: 0, slot: 0, head: 0, weights: None, patience: Patience::new() }
+    }
+
+    /// From now on what is in the ring does not weigh more than `most`, unless it is a single value.
+    /// Nothing has been put in yet.
+    pub(in super::super) fn weigh(&mut self, most: usize) {
+        self.weights = Some(Weights { most, held: 0, each: VecDeque::new() });
+    }
+
+    pub(in super::super) fn ring(&self) -> &Arc<Ring<T>> {
+        &self.ring
+    }
+
+    /// A place for one value.
+    ///
+    /// # Errors
+    ///
+    /// [`NoPlace::Closed`] if nothing is wanted any more, [`NoPlace::Full`] if there is none in time.
+    #[inline]
+    pub(in super::super) fn reserve(&mut self, wait: Wait) -> Result<Place<'_, T>, NoPlace> {
+        if self.is_closed() {
+            return Err(NoPlace::Closed);
+        }
+        // With weights the room is not known without a look.
+        if self.tail.wrapping_sub(self.head) >= self.ring.capacity() || self.weights.is_some() {
+            self.wait_for_room(1, CLOSED, wait)?;
+        }
+        Ok(Place(self))
+    }
+
+    /// Whether nothing is to be made any more.
+    #[inline(always)]
+    pub(in super::super) fn is_closed(&self) -> bool {
+        self.ring.state() & CLOSED != 0
+    }
+
+    fn has_room(&mut self, weight: usize) -> bool {
+        // Acquire: with the release in `publish`; the slots up to there have been read.
+        self.head = self.ring.head.0.load(Ordering::Acquire);
+        let used = self.tail.wrapping_sub(self.head);
+        let light = self.weights.as_mut().is_none_or(|weights| {
+            while weights.each.len() > used {
+                weights.held -= weights.each.pop_front().unwrap_or_default();
+            }
+            // A value that is heavier than the whole bound goes alone.
+            used == 0 || weight <= weights.most.saturating_sub(weights.held)
+        });
+        used < self.ring.capacity() && light
+    }
+
+    /// Waits for room for so much, unless the state has one of the bits `closed`.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_room(&mut self, weight: usize, closed: u8, wait: Wait) -> Result<(), NoPlace> {
+        if self.has_room(weight) {
+            self.patience.acted();
+            return Ok(());
+        }
+        if matches!(wait, Wait::Never) {
+            return Err(NoPlace::Full);
+        }
+        let mut patience = replace(&mut self.patience, Patience::new());
+        let ready = patience.until(|| self.has_room(weight) || self.ring.state() & closed != 0);
+        self.patience = patience;
+        if !ready && !self.sleep(weight, closed, wait) {
+            return Err(NoPlace::Full);
+        }
+        if self.ring.state() & closed != 0 { Err(NoPlace::Closed) } else { Ok(()) }
+    }
+
+    /// Sleeps until there is room, or the state has one of the bits `closed`. `false` if that took
+    /// too long.
+    fn sleep(&mut self, weight: usize, closed: u8, wait: Wait) -> bool {
+        let ring = self.ring.clone();
+        let mut slow = ring.slow();
+        let ready = loop {
+            ring.rest.0.state.fetch_or(PRODUCER_WAITS, Ordering::Relaxed);
+            // With the fence in `publish`. That of a stop or a finish is the lock.
+            fence(Ordering::SeqCst);
+            if self.has_room(weight) || ring.state() & closed != 0 {
+                break true;
+            }
+            match wait_until(&ring.rest.0.emptied, slow, wait.deadline()) {
+                Ok(woken) => slow = woken,
+                Err(late) => {
+                    slow = late;
+                    break false;
+                }
+            }
+        };
+        ring.rest.0.state.fetch_and(!PRODUCER_WAITS, Ordering::Relaxed);
+        drop(slow);
+        ready
+    }
+
+    /// After a value has been put in, and the state says that something is to be done.
+    #[cold]
+    fn attend(&mut self, state: u8) {
+        if state & STOP != 0 {
+            self.ring.discard(false);
+        } else if self.ring.wake(CONSUMER_WAITS, &self.ring.rest.0.filled) {
+            self.patience.woke();
+        }
+    }
+
+    /// The producer goes, with what its panic carried if it panicked. The consumer gets what is in
+    /// the ring, then hears of it.
+    ///
+    /// # Panics
+    ///
+    /// If the ring has been stopped and the destructor of a value panics.
+    pub(in super::super) fn leave(self, panic: Option<Payload>) {
+        self.ring.slow().panic = panic;
+        drop(self);
+    }
+}
+
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        {
+            let _slow = self.ring.slow(); // Or the consumer could look, then sleep.
+            // Release: with the acquire in `refill` and `is_done`.
+            self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
+        }
+        self.ring.rest.0.filled.notify_all();
+    }
+}
+
+impl<T> Place<'_, T> {
+    /// Puts a value in. The consumer can have it when this returns.
+    ///
+    /// # Panics
+    ///
+    /// If the ring has been stopped meanwhile and the destructor of a value panics.
+    #[inline]
+    pub(in super::super) fn fill(self, value: T) {
+        let producer = self.0;
+        let ring = &*producer.ring;
+        let slot = &ring.rest.0.slots[producer.slot];
+        // SAFETY: the slot is empty and ours: `tail < head + N` was seen when the place was made,
+        // and the place, which is used up here, has kept the producer from putting anything else in
+        // (1 above).
+        slot.with_mut(|slot| unsafe {
+            (*slot).write(value);
+        });
+        producer.tail = producer.tail.wrapping_add(1);
+        producer.slot = ring.after(producer.slot);
+        // Release: with the acquire in `refill` and `discard`.
+        ring.tail.0.store(producer.tail, Ordering::Release);
+        // With the heavy barriers in `Consumer::sleep` and `stop`: they see the new tail, or we see
+        // what they want.
+        ring.rest.0.barrier.light();
+        let state = ring.state();
+        if state & (CONSUMER_WAITS | STOP) != 0 {
+            producer.attend(state);
+        }
+    }
+
+    /// Puts a value in that weighs so much, when there is room for that. It comes back if the ring is
+    /// stopped before there is; to finish is to put in what has been made.
+    pub(in super::super) fn fill_weighed(self, value: T, weight: usize) -> Result<(), T> {
+        let producer = self.0;
+        // Something that weighs nothing still takes a place, and that bounds the list of weights.
+        if producer.wait_for_room(weight, STOP, Wait::Forever).is_err() {
+            return Err(value);
+        }
+        if let Some(weights) = &mut producer.weights {
+            weights.held = weights.held.saturating_add(weight);
+            weights.each.push_back(weight);
+        }
+        Place(producer).fill(value);
+        Ok(())
+    }
+}
