@@ -16,6 +16,14 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicUsize, fence},
 };
 
+/// Threads that own what they use. Those that borrow are std's, and not for the model checker.
+pub(crate) mod thread {
+    #[cfg(loom)]
+    pub(crate) use loom::thread::{Builder, JoinHandle, current};
+    #[cfg(not(loom))]
+    pub(crate) use std::thread::{Builder, JoinHandle, current};
+}
+
 pub(crate) use core::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};

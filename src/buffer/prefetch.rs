@@ -8,7 +8,6 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::pin::{Pin, pin};
 use std::io;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Capacity;
@@ -17,7 +16,7 @@ use super::ring::{self, Ring, ring};
 use super::wait::{Nothing, Wait};
 use crate::resume::{self, Resume, ResumeError, Resumed};
 use crate::stop::{Releasable, StopHandle, Stoppable};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock, thread};
 use crate::unwind::{FirstPanic, Payload};
 
 /// A source that runs ahead on a thread of its own: an [`Iterator`] of what it gives, in order, of
@@ -459,15 +458,13 @@ impl<T> fmt::Debug for Prefetch<'_, T> {
     }
 }
 
-/// Starts a stage's thread by `spawn`, which is given the name and the stack's size.
-pub(crate) fn builder() -> thread::Builder {
-    thread::Builder::new().name(String::from("watertight-prefetch"))
-}
+/// What a stage's thread is called.
+pub(crate) const THREAD_NAME: &str = "watertight-prefetch";
 
 /// The owner of a thread outside a scope: the handle.
 struct Own {
     stage: Arc<dyn Stage>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
     /// Only in a group. Dropped when the handle is.
     stopper: Option<Releasable<Stopper<'static>>>,
 }
@@ -487,7 +484,8 @@ impl Own {
 impl Owner for Own {
     fn start(&mut self) -> io::Result<()> {
         let stage = self.stage.clone();
-        self.thread = Some(builder().spawn(move || stage.run())?);
+        let builder = thread::Builder::new().name(String::from(THREAD_NAME));
+        self.thread = Some(builder.spawn(move || stage.run())?);
         Ok(())
     }
 

@@ -14,13 +14,14 @@
 //! [`start`]: Entry::start
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use std::io;
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 use crate::buffer::BufferStats;
-use crate::buffer::prefetch::{Owner, Stage, Stopper, builder};
+use crate::buffer::prefetch::{Owner, Stage, Stopper, THREAD_NAME};
 use crate::stop::{Releasable, StopHandle};
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::unwind::{FirstPanic, Payload};
@@ -192,9 +193,10 @@ impl Owner for Entry<'_> {
         }
         let Some(page) = book.pages.get_mut(&self.number) else { return Ok(()) };
         let stage = page.stage.clone();
+        let builder = Builder::new().name(String::from(THREAD_NAME));
         // SAFETY: what the thread borrows is `'scope`, and it is joined before that is over: its
         // handle goes into the book under the lock, and the book is not closed (1 above).
-        let thread = unsafe { builder().spawn_unchecked(move || stage.run())? };
+        let thread = unsafe { builder.spawn_unchecked(move || stage.run())? };
         page.thread = Some(thread);
         Ok(())
     }
