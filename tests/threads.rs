@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use watertight::GeneratorState::{Complete, Yielded};
-use watertight::{Co, Gen, generator};
+use watertight::{Capacity, Co, Gen, NextError, Overflow, bounded, generator};
 
 fn main() {
     identities_are_drawn_by_many_threads();
@@ -16,6 +16,7 @@ fn main() {
     one_waker_lent_to_many_threads();
     stopped_by_one_thread_while_another_pulls();
     released_by_whoever_comes_first();
+    handed_over_without_sleeping();
     println!("threads: ok");
 }
 
@@ -153,5 +154,36 @@ fn released_by_whoever_comes_first() {
         drop(releasable);
         let stopped = stopper.join().unwrap();
         assert_eq!(stop.is_stopped(), stopped);
+    }
+}
+
+/// Slots change hands by the two counters alone. Neither side sleeps, which it would do at a lock.
+/// (Nor is there a stop from a third thread, which takes locks, too; tests/loom_buffers.rs has it.)
+fn handed_over_without_sleeping() {
+    for capacity in [1, 3, 64] {
+        let (mut producer, mut consumer) = bounded(Capacity::items(capacity), Overflow::Error);
+        let values = 20_000;
+        let pushing = thread::spawn(move || {
+            for n in 0..values {
+                let mut value = Touched(Box::new(n));
+                while let Err(refused) = producer.push(value) {
+                    value = refused.into_value();
+                    thread::yield_now();
+                }
+            }
+        });
+        let mut next = 0;
+        loop {
+            match consumer.try_next() {
+                Ok(mut value) => {
+                    next += 1;
+                    assert_eq!(value.step(), next);
+                }
+                Err(NextError::Empty) => thread::yield_now(),
+                Err(NextError::Ended) => break,
+            }
+        }
+        pushing.join().unwrap();
+        assert_eq!(next, values);
     }
 }
