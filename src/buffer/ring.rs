@@ -7,11 +7,11 @@
 //!
 //! # Why it is sound
 //!
-//! `tail` counts what has been put in, [`Side::taken`] what has been taken out, and `head`, which
+//! `tail` counts what has been put in, `taken` ([`Side`]) what has been taken out, and `head`, which
 //! lags behind that, what the producer may fill again. They count for ever (and wrap around), and
 //! `head ≤ taken ≤ tail ≤ head + N`. The value number k lies in slot k mod N.
 //!
-//! 1. *Slots from `taken` to `tail` hold values and belong to whoever has the consumer's [`Side`];
+//! 1. *Slots from `taken` to `tail` hold values and belong to whoever has the consumer's side;
 //!    the others, from `tail` to `head + N`, are empty and belong to the producer.* A slot changes
 //!    hands by `tail` (release; the consumer's acquire in `refill`) and by `head`
 //!    (release in [`Ring::publish`]; the producer's acquire in `has_room`). The producer
@@ -99,16 +99,36 @@ struct Taking {
     side: UnsafeCell<Side>,
 }
 
-/// Where the consumer is.
+/// Where the consumer is. It goes by turns, so that for most values there is one number to look at: a
+/// turn ends where what is known to be there ends, or where places are to be given back.
 struct Side {
-    /// How many have been taken out.
-    taken: usize,
+    /// How many can be taken out in this turn.
+    left: usize,
+    /// How many will have been taken out at its end.
+    turn: usize,
     /// Where the next one is: `taken` mod N.
     slot: usize,
     /// How many are known to have been put in.
     seen: usize,
     /// The `head` that the producer has been told.
     published: usize,
+}
+
+impl Side {
+    /// How many have been taken out.
+    #[inline(always)]
+    fn taken(&self) -> usize {
+        self.turn.wrapping_sub(self.left)
+    }
+
+    /// Begins the next turn, with places to be given back after `batch` values.
+    fn next_turn(&mut self, batch: usize) {
+        let taken = self.taken();
+        let known = self.seen.wrapping_sub(taken);
+        let kept = taken.wrapping_sub(self.published);
+        self.left = known.min(batch.saturating_sub(kept));
+        self.turn = taken.wrapping_add(self.left);
+    }
 }
 
 struct Rest<T> {
@@ -152,7 +172,7 @@ pub(super) fn ring<T>(capacity: Capacity) -> (Producer<T>, Consumer<T>) {
         head: Line(AtomicUsize::new(0)),
         consumer: Line(Taking {
             busy: AtomicBool::new(false),
-            side: UnsafeCell::new(Side { taken: 0, slot: 0, seen: 0, published: 0 }),
+            side: UnsafeCell::new(Side { left: 0, turn: 0, slot: 0, seen: 0, published: 0 }),
         }),
         rest: Line(Rest {
             state: AtomicU8::new(0),
@@ -212,14 +232,15 @@ impl<T> Ring<T> {
     ///
     /// # Safety
     ///
-    /// The side is the caller's, and `taken` is less than a `tail` that has been acquired.
+    /// The side is the caller's, some are left in its turn, and the turn does not go further than a
+    /// `tail` that has been acquired.
     #[inline(always)]
     unsafe fn take(&self, side: &mut Side) -> T {
         let slot = &self.rest.0.slots[side.slot];
         // SAFETY: a slot between `taken` and `tail` holds a value and is the side's (1 above), and
-        // with `taken` counted on it is never read again.
+        // with `left` counted down, and so `taken` up, it is never read again.
         let value = slot.with_mut(|slot| unsafe { (*slot).assume_init_read() });
-        side.taken = side.taken.wrapping_add(1);
+        side.left -= 1;
         side.slot = self.after(side.slot);
         value
     }
@@ -227,12 +248,13 @@ impl<T> Ring<T> {
     /// Gives the places of what has been taken back to the producer. `true` if that woke it, which it
     /// does if half of them are free, or for `each`.
     fn publish(&self, side: &mut Side, each: bool) -> bool {
-        if side.published == side.taken {
+        let taken = side.taken();
+        if side.published == taken {
             return false;
         }
-        side.published = side.taken;
+        side.published = taken;
         // Release: the slots have been read. With the acquire in `has_room`.
-        self.head.0.store(side.taken, Ordering::Release);
+        self.head.0.store(taken, Ordering::Release);
         // With the fence in `Producer::sleep`: it sees the new head, or we see that it waits.
         fence(Ordering::SeqCst);
         if self.state() & PRODUCER_WAITS == 0 {
@@ -240,7 +262,7 @@ impl<T> Ring<T> {
         }
         // Not for every batch, or it would be woken four times as often. The last one of a full
         // buffer is always below half.
-        let left = side.seen.wrapping_sub(side.taken);
+        let left = side.seen.wrapping_sub(taken);
         (each || left <= self.capacity() / 2) && self.wake(PRODUCER_WAITS, &self.rest.0.emptied)
     }
 
@@ -322,9 +344,10 @@ impl<T> Ring<T> {
                 // SAFETY: stopped, the consumer is not busy, and we have the lock (3 above).
                 let side = unsafe { &mut *side };
                 // Acquire: with the release in `fill`.
-                let left = self.tail.0.load(Ordering::Acquire) != side.taken;
-                // SAFETY: as above, and there is one left.
-                left.then(|| unsafe { self.take(side) })
+                side.seen = self.tail.0.load(Ordering::Acquire);
+                side.next_turn(usize::MAX);
+                // SAFETY: as above, and the turn goes up to `tail` at the most.
+                (side.left > 0).then(|| unsafe { self.take(side) })
             });
             drop(slow);
             match value {

@@ -62,15 +62,14 @@ impl<T> Consumer<T> {
             ring.consumer.0.side.with_mut(|side| {
                 // SAFETY: busy, and not stopped before that, so the side is ours (2 above).
                 let side = unsafe { &mut *side };
-                if side.taken == side.seen {
+                if side.left == 0 {
                     refill(ring, side, giving, patience, wait)?;
                 }
-                // SAFETY: as above; `seen` is a `tail` that has been acquired, and is not reached.
+                // SAFETY: as above; some are left, and no turn goes further than `seen`, which is a
+                // `tail` that has been acquired.
                 let value = unsafe { ring.take(side) };
-                if side.taken.wrapping_sub(side.published) >= giving.batch
-                    && ring.publish(side, giving.each)
-                {
-                    patience.woke();
+                if side.left == 0 {
+                    end_turn(ring, side, giving, patience);
                 }
                 Ok(value)
             })
@@ -92,6 +91,15 @@ fn discard_the_rest<T>(ring: &Ring<T>, popped: Result<T, Nothing>) -> Result<T, 
     let popped = Shield::new(popped);
     ring.discard(true);
     popped.into_inner()
+}
+
+/// Gives places back, if it is time for that, and begins the next turn.
+fn end_turn<T>(ring: &Ring<T>, side: &mut Side, giving: Giving, patience: &mut Patience) {
+    let kept = side.taken().wrapping_sub(side.published);
+    if kept >= giving.batch && ring.publish(side, giving.each) {
+        patience.woke();
+    }
+    side.next_turn(giving.batch);
 }
 
 /// Looks for more values, and waits for them. Then there is one, at least.
@@ -116,7 +124,7 @@ fn refill<T>(
         }
         // Acquire: with the release in `fill`.
         let tail = ring.tail.0.load(Ordering::Acquire);
-        let found = tail.wrapping_sub(side.taken);
+        let found = tail.wrapping_sub(side.taken());
         if found > 0 {
             if found < few && !napped && state & DONE == 0 {
                 Patience::nap();
@@ -125,6 +133,7 @@ fn refill<T>(
             }
             patience.acted();
             side.seen = tail;
+            side.next_turn(giving.batch);
             if found > ring.peak() {
                 ring.rest.0.peak.store(found, Ordering::Relaxed);
             }
@@ -144,7 +153,7 @@ fn refill<T>(
             napped = true;
             continue;
         }
-        let taken = side.taken;
+        let taken = side.taken();
         let ready =
             || ring.tail.0.load(Ordering::Relaxed) != taken || ring.state() & (STOP | DONE) != 0;
         if !patience.until(ready) && !fall_asleep(ring, taken, wait) {
