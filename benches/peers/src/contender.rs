@@ -103,14 +103,11 @@ macro_rules! contenders {
             $crate::rtrb_waits::RtrbYield,
             $crate::mutex_swap::MutexSwap
         ]);
-        #[cfg(feature = "ours")]
         $crate::contenders!(@each all, $C => $kernel, pair: [$crate::ours::Bounded]);
         all
     }};
     ($type:ty: $C:ident => $kernel:expr) => {{
-        #[cfg_attr(not(feature = "ours"), expect(unused_mut))]
         let mut all: Vec<(&'static str, $type)> = $crate::contenders!(pairs $type: $C => $kernel);
-        #[cfg(feature = "ours")]
         $crate::contenders!(@each all, $C => $kernel, stage: [$crate::ours::Prefetched]);
         all
     }};

@@ -8,7 +8,6 @@
 pub mod contender;
 pub mod machine;
 pub mod mutex_swap;
-#[cfg(feature = "ours")]
 pub mod ours;
 pub mod rivals;
 pub mod rtrb_waits;

@@ -127,7 +127,7 @@ fn refill<T>(
         let found = tail.wrapping_sub(side.taken());
         if found > 0 {
             if found < few && !napped && state & DONE == 0 {
-                Patience::nap();
+                patience.nap();
                 napped = true;
                 continue;
             }
@@ -149,15 +149,19 @@ fn refill<T>(
             return Err(Nothing::Yet);
         }
         if !napped && few > 0 {
-            Patience::nap();
+            patience.nap();
             napped = true;
             continue;
         }
         let taken = side.taken();
         let ready =
             || ring.tail.0.load(Ordering::Relaxed) != taken || ring.state() & (STOP | DONE) != 0;
-        if !patience.until(ready) && !fall_asleep(ring, taken, wait) {
-            return Err(Nothing::Yet);
+        if !patience.until(ready) {
+            if !patience.asleep(|| fall_asleep(ring, taken, wait)) {
+                return Err(Nothing::Yet);
+            }
+            // Woken by the first value. If the producer is near and quick, others are to come.
+            napped = !patience.is_brisk();
         }
     }
 }

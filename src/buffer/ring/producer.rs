@@ -98,8 +98,9 @@ impl<T> Producer<T> {
         }
         let mut patience = replace(&mut self.patience, Patience::new());
         let ready = patience.until(|| self.has_room(weight) || self.ring.state() & closed != 0);
+        let in_time = ready || patience.asleep(|| self.sleep(weight, closed, wait));
         self.patience = patience;
-        if !ready && !self.sleep(weight, closed, wait) {
+        if !in_time {
             return Err(NoPlace::Full);
         }
         if self.ring.state() & closed != 0 { Err(NoPlace::Closed) } else { Ok(()) }
