@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::iter::FusedIterator;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use super::queue::{self, Put, queue};
@@ -127,6 +128,10 @@ type Hook<T> = Box<dyn FnMut(T) + Send>;
 
 /// The end of a buffer that values are pushed into. From [`bounded`].
 pub struct Producer<T>(Pushing<T>);
+
+// What a panicking hook or destructor leaves behind is a value less.
+impl<T: UnwindSafe> UnwindSafe for Producer<T> {}
+impl<T> RefUnwindSafe for Producer<T> {}
 
 enum Pushing<T> {
     Ring(ring::Producer<T>, Wait),

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use core::convert::Infallible;
 use core::fmt;
 use core::iter::FusedIterator;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::{Pin, pin};
 use std::io;
 use std::time::{Duration, Instant};
@@ -82,6 +83,11 @@ pub struct Prefetch<'a, T> {
     owner: Box<dyn Owner + 'a>,
     phase: Phase,
 }
+
+// A source that has panicked is not run again, and whatever else a panic leaves behind is told by the
+// ring.
+impl<T: UnwindSafe> UnwindSafe for Prefetch<'_, T> {}
+impl<T> RefUnwindSafe for Prefetch<'_, T> {}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
