@@ -120,6 +120,7 @@ where
         scope: PhantomData,
         env: PhantomData,
     };
+    scope.registry.begin();
     let mut panics = FirstPanic::default();
     let result = panics.run(|| f(&scope));
     // Threads may be waiting for one another, for generators here, and the other way round. So all
@@ -184,7 +185,8 @@ impl<'scope> Scope<'scope, '_> {
     where
         G: Resume + 'scope,
     {
-        // SAFETY: it is `'scope`, and `run` ends the registry within that.
+        // SAFETY: it is `'scope`, and `run` ends the registry within that. It has begun there, and
+        // `run` only lends it, so it has not moved.
         Scoped::from(unsafe { self.registry.adopt(generator) })
     }
 
@@ -326,7 +328,8 @@ impl<'scope> Scope<'scope, '_> {
     where
         F: FnOnce() + 'scope,
     {
-        // SAFETY: it is `'scope`, and `run` ends the registry within that.
+        // SAFETY: it is `'scope`, and `run` ends the registry within that. It has begun there, and
+        // `run` only lends it, so it has not moved.
         unsafe { self.registry.defer(f) };
     }
 

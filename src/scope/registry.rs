@@ -24,6 +24,11 @@
 //!    thread.
 //! 5. *References* into a node go to the header, which is only cells and constants, or to the value,
 //!    never to both, so that the two can be used at the same time.
+//! 6. *Links* always lead to a neighbour that is there. A node is in one list or, while it is being
+//!    given up, in none, and it leaves its list before it is freed. The ends of the lists are in the
+//!    [`Registry`]; nodes point to them, so it stays where it was when [`Registry::begin`] was
+//!    called: `scope` keeps it in a local variable, lends it and never moves it. With `end` all
+//!    nodes are gone.
 
 use alloc::boxed::Box;
 use core::cell::{Cell, OnceCell, UnsafeCell};
@@ -53,12 +58,18 @@ const CLOSED: u8 = 4;
 /// Has no handle any more, or never had one. A bit.
 const GONE: u8 = 8;
 
-type Link = Option<NonNull<Header>>;
+/// A place in a list. A list is a ring of them: the one that is no node's is in the [`List`] and
+/// stands for both ends, so that every link leads somewhere and none has to be looked at before it is
+/// changed.
+struct Links {
+    younger: Cell<NonNull<Links>>,
+    older: Cell<NonNull<Links>>,
+}
 
+/// `repr(C)`: the links come first, so a pointer to the header is one to its place in a list.
 #[repr(C)]
 struct Header {
-    younger: Cell<Link>,
-    older: Cell<Link>,
+    links: Links,
     registry: NonNull<Registry>,
     kind: &'static Kind,
     state: Cell<u8>,
@@ -117,22 +128,48 @@ unsafe fn value<G: ?Sized>(node: NonNull<Node<G>>) -> NonNull<ManuallyDrop<G>> {
     unsafe { NonNull::new_unchecked(UnsafeCell::raw_get(value)) }
 }
 
-/// Takes a node out of the list that begins at `first`.
+/// Nodes, youngest first. It must not move after [`begin`](List::begin).
+struct List(Links);
+
+impl List {
+    const fn new() -> Self {
+        // Nobody follows these: `begin` comes first.
+        let nowhere = NonNull::dangling();
+        List(Links { younger: Cell::new(nowhere), older: Cell::new(nowhere) })
+    }
+
+    /// Makes it an empty list, where it lies now.
+    fn begin(&self) {
+        self.0.younger.set(self.ends());
+        self.0.older.set(self.ends());
+    }
+
+    #[inline(always)]
+    fn ends(&self) -> NonNull<Links> {
+        NonNull::from(&self.0)
+    }
+
+    /// The youngest.
+    #[inline(always)]
+    fn first(&self) -> Option<NonNull<Header>> {
+        let first = self.0.older.get();
+        (first != self.ends()).then(|| first.cast())
+    }
+}
+
+/// Takes a node out of the list that it is in.
 ///
 /// # Safety
 ///
-/// It is in that list, and every node of the list is there.
+/// It is in one, and that list and every node of it are there.
 #[inline(always)]
-unsafe fn unlink(first: &Cell<Link>, header: &Header) {
-    let (younger, older) = (header.younger.get(), header.older.get());
-    match younger {
-        // SAFETY: a neighbour, and the caller says that those are there.
-        Some(younger) => unsafe { younger.as_ref() }.older.set(older),
-        None => first.set(older),
-    }
-    if let Some(older) = older {
-        // SAFETY: as above.
-        unsafe { older.as_ref() }.younger.set(younger);
+unsafe fn unlink(header: &Header) {
+    let (younger, older) = (header.links.younger.get(), header.links.older.get());
+    // SAFETY: its neighbours, of which each is a node or the list's ends; the caller says that they
+    // are there (6 above).
+    unsafe {
+        younger.as_ref().older.set(older);
+        older.as_ref().younger.set(younger);
     }
 }
 
@@ -140,28 +177,26 @@ unsafe fn unlink(first: &Cell<Link>, header: &Header) {
 ///
 /// # Safety
 ///
-/// Every node of the list is there, and `node` will be until it is unlinked.
+/// The list has begun and every node of it is there, and they and `node` will be until it is unlinked.
 #[inline(always)]
-unsafe fn link(first: &Cell<Link>, node: NonNull<Header>) {
-    let older = first.replace(Some(node));
+unsafe fn link(list: &List, node: NonNull<Header>) {
+    let older = list.0.older.replace(node.cast());
     // SAFETY: the caller says that it is there.
-    let header = unsafe { node.as_ref() };
-    header.younger.set(None);
-    header.older.set(older);
-    if let Some(older) = older {
-        // SAFETY: the first node of the list until now.
-        unsafe { older.as_ref() }.younger.set(Some(node));
-    }
+    let links = unsafe { &node.as_ref().links };
+    links.younger.set(list.ends());
+    links.older.set(older);
+    // SAFETY: the first node of the list until now, or the list's ends (6 above).
+    unsafe { older.as_ref() }.younger.set(node.cast());
 }
 
 /// What a scope knows of its generators.
 pub(super) struct Registry {
     /// The nodes whose values are there, youngest first.
-    live: Cell<Link>,
+    live: List,
     /// Those that the end of the scope has released, or is releasing.
-    closed: Cell<Link>,
+    closed: List,
     /// Those whose handles were dropped too deep inside the drop of another.
-    aside: Cell<Link>,
+    aside: List,
     /// How many handles are being dropped, each inside the one before.
     nested: Cell<u32>,
     created: Cell<usize>,
@@ -174,12 +209,19 @@ impl Registry {
     pub(super) const fn new(stop: OnceCell<StopHandle>) -> Self {
         Registry {
             stop,
-            live: Cell::new(None),
-            closed: Cell::new(None),
-            aside: Cell::new(None),
+            live: List::new(),
+            closed: List::new(),
+            aside: List::new(),
             nested: Cell::new(0),
             created: Cell::new(0),
             ended: [const { Cell::new(0) }; 4],
+        }
+    }
+
+    /// Has the lists begin, where they lie now. Comes before anything else.
+    pub(super) fn begin(&self) {
+        for list in [&self.live, &self.closed, &self.aside] {
+            list.begin();
         }
     }
 
@@ -187,7 +229,8 @@ impl Registry {
     ///
     /// # Safety
     ///
-    /// `end` is called before anything ends that the generator borrows, and before this moves.
+    /// This has not moved since `begin` was called, and `end` is called before anything ends that the
+    /// generator borrows, and before this moves.
     #[inline(always)]
     pub(super) unsafe fn adopt<'scope, G: 'scope>(&'scope self, generator: G) -> Entry<'scope, G> {
         self.created.set(self.created.get() + 1);
@@ -207,10 +250,9 @@ impl Registry {
 
     #[inline(always)]
     fn insert<G>(&self, value: G, kind: &'static Kind, state: u8) -> NonNull<Node<G>> {
-        let older = self.live.get();
+        let older = self.live.0.older.get();
         let header = Header {
-            younger: Cell::new(None),
-            older: Cell::new(older),
+            links: Links { younger: Cell::new(self.live.ends()), older: Cell::new(older) },
             registry: NonNull::from(self),
             kind,
             state: Cell::new(state),
@@ -219,11 +261,9 @@ impl Registry {
         let node = Box::into_raw(Box::new(Node { header, value }));
         // SAFETY: a box is not null.
         let node = unsafe { NonNull::new_unchecked(node) };
-        if let Some(older) = older {
-            // SAFETY: the first node of the list until now (1 above).
-            unsafe { older.as_ref() }.younger.set(Some(node.cast()));
-        }
-        self.live.set(Some(node.cast()));
+        // SAFETY: the first node of the list until now, or the list's ends (6 above).
+        unsafe { older.as_ref() }.younger.set(node.cast());
+        self.live.0.older.set(node.cast());
         node
     }
 
@@ -253,12 +293,12 @@ impl Registry {
     pub(super) fn end(&self) -> FirstPanic {
         let mut panics = FirstPanic::default();
         // Taken anew each time: a destructor may pull, drop and create others, which come next.
-        while let Some(node) = self.live.get() {
+        while let Some(node) = self.live.first() {
             // SAFETY: it is in the list (1 above), and so are its neighbours.
             let header = unsafe { node.as_ref() };
             // SAFETY: as above; and what moves to `closed` is freed only when it leaves that.
             unsafe {
-                unlink(&self.live, header);
+                unlink(header);
                 link(&self.closed, node);
             }
             if header.state.get() & ENDED == 0 && header.kind.is_generator {
@@ -271,16 +311,16 @@ impl Registry {
             if header.state.get() & GONE != 0 {
                 // SAFETY: in `closed`, since the handle leaves that to us; nobody else has it.
                 unsafe {
-                    unlink(&self.closed, header);
+                    unlink(header);
                     (header.kind.free)(node);
                 }
             }
         }
         // No user code from here on. Whoever still has a handle has forgotten it (1 above).
-        while let Some(node) = self.closed.get() {
+        while let Some(node) = self.closed.first() {
             // SAFETY: in the list, so it has not been freed; it is unlinked before it is.
             unsafe {
-                unlink(&self.closed, node.as_ref());
+                unlink(node.as_ref());
                 (node.as_ref().kind.free)(node);
             }
         }
@@ -291,12 +331,12 @@ impl Registry {
     #[cold]
     fn drop_aside(&self) -> FirstPanic {
         let mut panics = FirstPanic::default();
-        while let Some(node) = self.aside.get() {
+        while let Some(node) = self.aside.first() {
             // SAFETY: in the list, so it has not been freed, and nobody else has it: its handle put
             // it there when it was dropped. Its value is still there.
             unsafe {
                 let header = node.as_ref();
-                unlink(&self.aside, header);
+                unlink(header);
                 panics.run(|| (header.kind.release)(node));
                 (header.kind.free)(node);
             }
@@ -324,7 +364,7 @@ impl Drop for Nesting<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         let nested = self.0.nested.get();
-        let panics = if nested == NESTED && self.0.aside.get().is_some() {
+        let panics = if nested == NESTED && self.0.aside.first().is_some() {
             Some(self.0.drop_aside())
         } else {
             None
@@ -367,7 +407,7 @@ unsafe fn give_up<G: ?Sized>(node: NonNull<Node<G>>) {
     // SAFETY: the scope is there for as long as its handles can be used.
     let registry = unsafe { header.registry.as_ref() };
     // SAFETY: live nodes are in this list (1 above).
-    unsafe { unlink(&registry.live, header) };
+    unsafe { unlink(header) };
     let memory = Memory(node);
     if !needs_drop::<G>() {
         return;
@@ -414,7 +454,7 @@ unsafe fn leave<G: ?Sized>(node: NonNull<Node<G>>) {
         // SAFETY: released at the end of the scope and not freed, since it is `GONE` only now:
         // it is in the list of these. The memory is ours (1 above).
         unsafe {
-            unlink(&header.registry.as_ref().closed, header);
+            unlink(header);
             drop(Memory(node));
         }
     } else if header.state.get() & CLOSING != 0 {
