@@ -44,6 +44,18 @@ pub(crate) fn quietly(f: impl FnOnce()) {
     contain(f);
 }
 
+/// Runs a user's destructor, whose panic goes on unless another one is under way already.
+///
+/// What is asked first is whether it panics, and only then what is under way: that costs nothing if
+/// it cannot.
+#[cfg(feature = "std")]
+#[inline(always)]
+pub(crate) fn quietly_if_panicking(f: impl FnOnce()) {
+    let mut panics = FirstPanic::default();
+    panics.run(f);
+    panics.resume();
+}
+
 /// What a panic carries.
 #[cfg(feature = "std")]
 pub(crate) type Payload = alloc::boxed::Box<dyn core::any::Any + Send>;

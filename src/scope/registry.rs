@@ -40,7 +40,7 @@ use core::ptr::NonNull;
 use crate::on_finish::Outcome;
 use crate::resume::Resume;
 use crate::stop::StopHandle;
-use crate::unwind::{FirstPanic, Shield, quietly};
+use crate::unwind::{FirstPanic, Shield, quietly_if_panicking};
 
 /// Handles can be nested: a body holds a handle, whose body holds a handle. To drop the outermost
 /// is to drop them all, each within the one before, and a million would not fit on a stack. From
@@ -357,22 +357,13 @@ impl<G: ?Sized> Drop for Memory<G> {
     }
 }
 
-/// One more handle is being dropped, until this goes.
-struct Nesting<'r>(&'r Registry);
+/// So many handles are being dropped again when this goes.
+struct Nesting<'r>(&'r Registry, u32);
 
 impl Drop for Nesting<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        let nested = self.0.nested.get();
-        let panics = if nested == NESTED && self.0.aside.first().is_some() {
-            Some(self.0.drop_aside())
-        } else {
-            None
-        };
-        self.0.nested.set(nested - 1);
-        if let Some(panics) = panics {
-            panics.resume();
-        }
+        self.0.nested.set(self.1);
     }
 }
 
@@ -399,32 +390,54 @@ unsafe fn header<'n, G: ?Sized>(node: NonNull<Node<G>>) -> &'n Header {
 ///
 /// # Safety
 ///
-/// The node is live, perhaps `ENDED`, and the caller has its handle and will not use it again.
+/// The node is of this registry and live, perhaps `ENDED`, and the caller has its handle and will not
+/// use it again.
 #[inline(always)]
-unsafe fn give_up<G: ?Sized>(node: NonNull<Node<G>>) {
-    // SAFETY: the caller has its handle, so it is there until it is freed below (1 above).
-    let header = unsafe { header(node) };
-    // SAFETY: the scope is there for as long as its handles can be used.
-    let registry = unsafe { header.registry.as_ref() };
-    // SAFETY: live nodes are in this list (1 above).
-    unsafe { unlink(header) };
+unsafe fn give_up<G: ?Sized>(registry: &Registry, node: NonNull<Node<G>>) {
+    // SAFETY: the caller has its handle, so it is there until it is freed below (1 above); and as a
+    // live node it is in a list whose nodes are there.
+    unsafe { unlink(header(node)) };
     let memory = Memory(node);
     if !needs_drop::<G>() {
         return;
     }
     let nested = registry.nested.get();
-    if nested == NESTED {
+    if nested >= NESTED - 1 {
         forget(memory);
-        // SAFETY: it is in no list now; `drop_aside` unlinks it before it frees it.
-        unsafe { link(&registry.aside, node.cast()) };
-        return;
+        // SAFETY: the value is there, and both have been given up, as above.
+        return unsafe { give_up_deep(registry, node) };
     }
     registry.nested.set(nested + 1);
-    let _nesting = Nesting(registry);
+    let _nesting = Nesting(registry, nested);
     // SAFETY: the value is there, since the node was live, and with the handle and its place in the
     // list given up nobody else can reach it (2 above).
-    let drop_it = || unsafe { ManuallyDrop::drop(&mut *value(node).as_ptr()) };
-    if std::thread::panicking() { quietly(drop_it) } else { drop_it() }
+    quietly_if_panicking(|| unsafe { ManuallyDrop::drop(&mut *value(node).as_ptr()) });
+}
+
+/// [`give_up`] where the values that are being dropped are nested deep: at the deepest that is let
+/// in, which afterwards drops what was put aside, and below, where the node is.
+///
+/// # Safety
+///
+/// The value is there, the node is in no list, and the caller has its handle and will not use it
+/// again.
+#[cold]
+#[inline(never)]
+unsafe fn give_up_deep<G: ?Sized>(registry: &Registry, node: NonNull<Node<G>>) {
+    let nested = registry.nested.get();
+    if nested == NESTED {
+        // SAFETY: it is in no list; `drop_aside` unlinks it before it frees it.
+        return unsafe { link(&registry.aside, node.cast()) };
+    }
+    let _memory = Memory(node);
+    registry.nested.set(nested + 1);
+    let nesting = Nesting(registry, nested);
+    let mut panics = FirstPanic::default();
+    // SAFETY: as in `give_up`.
+    panics.run(|| unsafe { ManuallyDrop::drop(&mut *value(node).as_ptr()) });
+    panics.join(registry.drop_aside());
+    drop(nesting);
+    panics.resume();
 }
 
 /// Counts and gives up a node.
@@ -435,9 +448,10 @@ unsafe fn give_up<G: ?Sized>(node: NonNull<Node<G>>) {
 #[inline(always)]
 unsafe fn end<G: ?Sized>(node: NonNull<Node<G>>, outcome: Outcome) {
     // SAFETY: the caller has its handle, so the node is there, and the scope, too.
-    unsafe { header(node).registry.as_ref() }.count(outcome);
+    let registry = unsafe { header(node).registry.as_ref() };
+    registry.count(outcome);
     // SAFETY: the caller's promise.
-    unsafe { give_up(node) };
+    unsafe { give_up(registry, node) };
 }
 
 /// Gives a node up that is not simply live.
@@ -460,8 +474,9 @@ unsafe fn leave<G: ?Sized>(node: NonNull<Node<G>>) {
     } else if header.state.get() & CLOSING != 0 {
         header.state.set(header.state.get() | GONE); // Who releases it will free it.
     } else {
-        // SAFETY: live, and the caller gives the handle up.
-        unsafe { give_up(node) };
+        // SAFETY: live, and the caller gives the handle up. The scope is there for as long as its
+        // handles can be used.
+        unsafe { give_up(header.registry.as_ref(), node) };
     }
 }
 
