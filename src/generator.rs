@@ -188,6 +188,7 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    #[inline]
     pub fn close(self: Pin<&mut Self>) -> bool {
         let live = !self.is_finished();
         self.project().state.release();
@@ -202,6 +203,7 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
 }
 
 impl<F, T> State<F, T> {
+    #[inline]
     fn release(mut self: Pin<&mut Self>) {
         if !matches!(*self, State::Finished) {
             self.set(State::Finished);
@@ -248,6 +250,7 @@ impl<Y, R, F: Future> Resume for Gen<Y, F, R> {
         self.resume(argument)
     }
 
+    #[inline]
     fn close(self: Pin<&mut Self>) -> bool {
         self.close()
     }
@@ -257,6 +260,7 @@ impl<Y, R, F: Future> Resume for Gen<Y, F, R> {
         self.is_finished()
     }
 
+    #[inline]
     fn is_released(&self) -> bool {
         !matches!(self.state, State::Live { .. })
     }

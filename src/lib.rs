@@ -40,7 +40,7 @@ mod boxed;
 mod sync;
 
 #[cfg(feature = "std")]
-mod stop; // Unsafe code in `shared`.
+mod stop; // Unsafe code in `shared` and `steps`.
 
 #[cfg(feature = "alloc")]
 mod buffer; // Unsafe code in `ring`.

@@ -2,6 +2,8 @@
 
 mod shared; // Unsafe code: the word that decides who releases a generator.
 
+mod steps; // Unsafe code: the list of a thread's steps.
+
 #[forbid(unsafe_code)]
 mod handle;
 

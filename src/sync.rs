@@ -24,6 +24,8 @@ pub(crate) mod thread {
     pub(crate) use std::thread::{Builder, JoinHandle, current};
 }
 
+use core::cell::Cell;
+use core::ptr;
 pub(crate) use core::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -67,6 +69,25 @@ pub(crate) fn here() -> usize {
         static HERE: std::boxed::Box<u8> = std::boxed::Box::new(0);
     }
     HERE.with(|here| core::ptr::from_ref(&**here).addr())
+}
+
+/// Lends the thread's pointer to the innermost step that it is in the middle of. For `stop::steps`.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn innermost<T>(f: impl FnOnce(&Cell<*const ()>) -> T) -> T {
+    std::thread_local! {
+        // No destructor, so it is there to the very end of the thread.
+        static INNERMOST: Cell<*const ()> = const { Cell::new(ptr::null()) };
+    }
+    INNERMOST.with(f)
+}
+
+#[cfg(loom)]
+pub(crate) fn innermost<T>(f: impl FnOnce(&Cell<*const ()>) -> T) -> T {
+    loom::thread_local! {
+        static INNERMOST: Cell<*const ()> = Cell::new(ptr::null());
+    }
+    INNERMOST.with(f)
 }
 
 /// `UnsafeCell` with loom's interface, which reports each access to the model checker.

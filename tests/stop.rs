@@ -166,6 +166,27 @@ fn waiting_inside_is_an_error_and_not_a_hang() {
     assert_eq!(light.next(), None);
     assert_eq!(seen.recv(), Ok(inside));
 
+    // Also from a step within the step, and when that is over.
+    let group = StopHandle::new();
+    let inner = generator(body(group.clone(), errors.clone()));
+    let outer = generator({
+        let (group, errors) = (group.clone(), errors.clone());
+        async move |mut co: Co<u32>| {
+            let (inner, stop) = inner.stoppable();
+            let mut inner = pin!(inner);
+            errors.send(group.wait()).unwrap();
+            inner.next();
+            errors.send(group.wait()).unwrap();
+            assert_eq!(stop.wait_timeout(Duration::ZERO), Err(WaitError::TimedOut));
+            co.yield_(1).await;
+        }
+    });
+    let mut outer = pin!(outer.stoppable_under(&group));
+    let own = outer.stop_handle();
+    assert_eq!(outer.next(), Some(1));
+    assert_eq!(own.wait_timeout(Duration::ZERO), Err(WaitError::TimedOut));
+    assert_eq!(seen.iter().take(4).collect::<Vec<_>>(), [inside, inside, inside, inside]);
+
     // After a step that panicked this thread is not inside any more.
     let group = StopHandle::new();
     let mut panics =

@@ -27,7 +27,7 @@ use crate::unwind::FirstPanic;
 /// | stopped while idle | when its owner next touches it, on the owner's thread | by the stop, before that returns, on the thread that stops |
 /// | stopped during a step | the same | at the end of that step, on the thread that runs it |
 /// | asks for | nothing | a generator that is `Send`, and `'static` outside a scope |
-/// | costs for each item | a load and two stores | two uncontended read-modify-writes, about 10 ns |
+/// | costs for each item | a load and a few stores, of which the compiler leaves out what it can | two uncontended read-modify-writes, about 10 ns |
 ///
 /// A stop never waits for a step, and takes no lock that is held while user code runs. It may
 /// allocate, so it is not for a Unix signal handler; set a flag there, or use a thread that waits

@@ -27,18 +27,19 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::mem::{forget, transmute};
+use core::mem::{ManuallyDrop, forget, transmute};
 use core::panic::RefUnwindSafe;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use std::time::{Duration, Instant};
 
+use super::steps::{during, inside};
 use crate::on_finish::Outcome;
 use crate::resume::Resume;
 use crate::sync::{
     AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, here, lock,
 };
-use crate::unwind::{Shield, quietly};
+use crate::unwind::{Shield, quietly_if_panicking};
 
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
@@ -96,7 +97,8 @@ unsafe impl Sync for Place {}
 
 pub(super) struct Shared {
     word: AtomicU8,
-    /// The thread of the step in progress, or of the last one.
+    /// The thread of the step in progress, or of the last one. An owner's: its step changes the word
+    /// anyway. For a flag's see [`steps`](super::steps).
     runner: AtomicUsize,
     /// The thread that is releasing, or 0.
     releaser: AtomicUsize,
@@ -286,7 +288,24 @@ impl Shared {
             }
             drop(held.into_inner());
         };
-        if std::thread::panicking() { quietly(release) } else { release() }
+        quietly_if_panicking(release);
+    }
+
+    /// Begins the release of what looks for itself. `Err` if a stop has been asked for before, and
+    /// says whether this call has begun it all the same: if not, it is over or has begun before.
+    fn begin_release(&self) -> Result<(), bool> {
+        self.releaser.store(here(), Ordering::Relaxed);
+        // Acquire: with the release in `stop`, so that destructors see what came before.
+        // Release: who sees `RELEASING` in `runs_here` sees whose release it is.
+        match self.advance(RUNNING, RELEASING, Ordering::AcqRel) {
+            Ok(()) => Ok(()),
+            Err(word) if word == RUNNING | ASKED => {
+                // Nobody else changes the phase now.
+                self.word.fetch_xor(RUNNING ^ RELEASING, Ordering::AcqRel);
+                Err(true)
+            }
+            Err(_) => Err(false),
+        }
     }
 
     /// Says that the state has been released.
@@ -352,7 +371,7 @@ impl Shared {
             RELEASING => self.releaser.load(Ordering::Relaxed),
             _ => 0,
         };
-        who == here()
+        who == here() || inside(self)
     }
 }
 
@@ -443,8 +462,12 @@ pub enum WaitError {
 }
 
 /// The side of a generator that looks for itself whether it has been stopped.
+///
+/// What is inlined here refers to this in no call: what a call is given the address of cannot be kept
+/// in registers, and neither can the generator next to it.
 pub(super) struct Flag {
-    shared: Arc<Shared>,
+    /// Taken by `drop`, and by nothing else.
+    shared: ManuallyDrop<Arc<Shared>>,
     /// How it will have ended when the release is over that has begun.
     ending: Option<Outcome>,
 }
@@ -455,56 +478,50 @@ impl Flag {
         if stopped {
             shared.stop();
         }
-        Flag { shared, ending: None }
+        Flag { shared: ManuallyDrop::new(shared), ending: None }
     }
 
     /// Whether there is to be no further step: a stop has been asked for, or it is over.
     #[inline(always)]
     pub(super) fn asked(&self) -> bool {
-        self.shared.word.load(Ordering::Relaxed) & !WATCHED != RUNNING
+        // Of the phases that a flag has, `RELEASING` and `DONE` have this bit.
+        self.shared.word.load(Ordering::Relaxed) & (ASKED | RELEASING) != 0
     }
 
     /// Begins the release, unless it is over or has begun. `true` if the outcome will be `outcome`,
     /// and not a stop that has been asked for before.
+    #[inline(always)]
     pub(super) fn begin_release(&mut self, outcome: Outcome) -> bool {
-        self.shared.releaser.store(here(), Ordering::Relaxed);
-        // Acquire: with the release in `Shared::stop`, so that destructors see what came before.
-        // Release: who sees `RELEASING` in `runs_here` sees whose release it is.
-        match self.shared.advance(RUNNING, RELEASING, Ordering::AcqRel) {
+        match self.shared.begin_release() {
             Ok(()) => {
                 self.ending = Some(outcome);
                 true
             }
-            Err(word) if word == RUNNING | ASKED => {
-                // Nobody else changes the phase now.
-                self.shared.word.fetch_xor(RUNNING ^ RELEASING, Ordering::AcqRel);
-                self.ending = Some(Outcome::Stopped);
+            Err(asked) => {
+                if asked {
+                    self.ending = Some(Outcome::Stopped);
+                }
                 false
             }
-            Err(_) => false,
         }
     }
 
     /// Ends a release that has begun; also when this is dropped.
+    #[inline(always)]
     pub(super) fn end_release(&mut self) {
         if let Some(outcome) = self.ending.take() {
             self.shared.finish(outcome);
         }
     }
 
-    /// Notes whose step it is that begins. Paired with [`exit`](Flag::exit).
+    /// Runs a step.
     #[inline(always)]
-    pub(super) fn enter(&self) {
-        self.shared.runner.store(here(), Ordering::Relaxed);
-    }
-
-    /// A step ends.
-    #[inline(always)]
-    pub(super) fn exit(&self) {
-        self.shared.runner.store(0, Ordering::Relaxed);
+    pub(super) fn step<T>(&self, step: impl FnOnce() -> T) -> T {
+        during(&**self.shared, step)
     }
 
     /// The generator has been released by the step that has ended it.
+    #[inline(always)]
     pub(super) fn finish(&self, outcome: Outcome) {
         self.shared.finish(outcome);
     }
@@ -515,8 +532,11 @@ impl Flag {
 }
 
 impl Drop for Flag {
+    #[inline(always)]
     fn drop(&mut self) {
         self.end_release();
+        // SAFETY: nobody has taken it before, since only this does, and after it nobody can.
+        drop(unsafe { ManuallyDrop::take(&mut self.shared) });
     }
 }
 

@@ -11,7 +11,7 @@ use super::handle::StopHandle;
 use super::shared::{Flag, Owner};
 use crate::on_finish::{Outcome, ended, ended_by};
 use crate::resume::{Resume, ResumeError, Resumed, iterate, iterate_pinned, own_methods};
-use crate::unwind::{Shield, quietly};
+use crate::unwind::{Shield, quietly_if_panicking};
 
 pin_project! {
     /// A generator that looks before each step whether it has been stopped. Made by `stoppable`, or,
@@ -22,9 +22,10 @@ pin_project! {
     /// or drop. What the generator borrows does not matter. One that has to be released by the stop
     /// itself is a [`Releasable`].
     ///
-    /// One allocation, which the handle shares. Each item costs a load, to look at the flag, and two
-    /// stores, to note whose step it is. That is little, but it keeps a loop of a few instructions
-    /// from being vectorised.
+    /// One allocation, which the handle shares. Each item costs a load, to look at the flag, and a few
+    /// stores, to note which step this thread is in the middle of; the compiler leaves most of those
+    /// out where nothing in the body could ask. That is little, but it keeps a loop of a few
+    /// instructions from being vectorised.
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
     pub struct Stoppable<G>
     where
@@ -41,6 +42,7 @@ pin_project! {
     where
         G: Resume,
     {
+        #[inline(always)]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if !this.flag.begin_release(ended(&*this.generator, Outcome::Dropped)) {
@@ -48,7 +50,7 @@ pin_project! {
                 let close = || {
                     this.generator.close();
                 };
-                if std::thread::panicking() { quietly(close) } else { close() }
+                quietly_if_panicking(close);
             }
         }
     }
@@ -58,6 +60,7 @@ pin_project! {
 struct Finish<'a>(&'a mut Flag);
 
 impl Drop for Finish<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         self.0.end_release();
     }
@@ -69,7 +72,6 @@ struct Running<'a>(&'a Flag);
 impl Drop for Running<'_> {
     #[cold]
     fn drop(&mut self) {
-        self.0.exit();
         self.0.finish(Outcome::Panicked);
     }
 }
@@ -95,6 +97,7 @@ impl<G: Resume> Stoppable<G> {
     }
 
     /// Ends it from the owner's side. `false` if it was over, or a stop had been asked for.
+    #[inline(always)]
     fn end(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         let outcome = ended(&*this.generator, Outcome::Stopped);
@@ -119,9 +122,8 @@ impl<G: Resume> Resume for Stoppable<G> {
         }
         let this = self.project();
         let running = Running(this.flag);
-        running.0.enter();
-        let resumed = this.generator.resume(argument);
-        running.0.exit();
+        let generator = this.generator;
+        let resumed = running.0.step(|| generator.resume(argument));
         mem::forget(running);
         if let Some(outcome) = ended_by(&resumed) {
             this.flag.finish(outcome);
@@ -151,8 +153,7 @@ impl<G: Resume> Resume for Stoppable<G> {
 }
 
 impl<G: Resume> Stoppable<G> {
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn stopped(
         self: Pin<&mut Self>,
         argument: G::Argument,
