@@ -4,6 +4,9 @@
 //! `RUSTFLAGS="--cfg loom" cargo test --release --test loom` explores it. `Arc` is std's even then:
 //! nothing here relies on a reference count for the order of anything but its own memory.
 
+use core::cell::Cell;
+use core::ptr;
+
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard,
@@ -24,8 +27,6 @@ pub(crate) mod thread {
     pub(crate) use std::thread::{Builder, JoinHandle, current};
 }
 
-use core::cell::Cell;
-use core::ptr;
 pub(crate) use core::sync::atomic::Ordering;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
