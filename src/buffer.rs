@@ -3,5 +3,8 @@
 
 #[forbid(unsafe_code)]
 mod capacity;
+#[forbid(unsafe_code)]
+mod lookahead;
 
 pub use capacity::{Capacity, Overflow, ZeroCapacity};
+pub use lookahead::{BeyondLookahead, Lookahead};

@@ -6,6 +6,8 @@ use core::pin::Pin;
 use crate::adopted::Adopted;
 #[cfg(feature = "alloc")]
 use crate::boxed::Boxed;
+#[cfg(feature = "alloc")]
+use crate::buffer::{Capacity, Lookahead};
 use crate::generator::Gen;
 use crate::on_finish::{OnFinish, Outcome};
 use crate::resume::Resume;
@@ -85,6 +87,15 @@ pub trait IteratorExt<How = ByDropping>: Sized {
         Self::Generator: Send + 'static,
     {
         Releasable::under(self.into_generator(), group)
+    }
+
+    /// Lets it be looked into up to `capacity` items ahead. See [`Lookahead`].
+    #[cfg(feature = "alloc")]
+    fn lookahead(self, capacity: Capacity) -> Lookahead<Self::Generator>
+    where
+        Self::Generator: Resume<Argument = (), Return = ()> + Unpin,
+    {
+        Lookahead::new(self.into_generator(), capacity)
     }
 }
 
@@ -176,3 +187,26 @@ extend! { [I] Adopted<I> where I: Iterator }
 extend! { [G, Hook] OnFinish<G, Hook> where G: Resume, Hook: FnOnce(Outcome) }
 #[cfg(feature = "alloc")]
 extend! { [G] Boxed<G> where G: Resume + ?Sized }
+
+/// Looking ahead moves, so a generator that has to be pinned is lent for it.
+#[cfg(feature = "alloc")]
+macro_rules! look_into {
+    ($self:ty: [$($params:tt)*] $gen:ty where $($bounds:tt)*) => {
+        impl<$($params)*> $gen where $($bounds)* {
+            /// Lets the generator be looked into up to `capacity` items ahead. See [`Lookahead`].
+            #[inline]
+            pub fn lookahead(self: $self, capacity: Capacity) -> Lookahead<$self> {
+                Lookahead::new(self, capacity)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "alloc")]
+look_into! { Pin<&mut Self>: [Y, F] Gen<Y, F> where F: Future<Output = ()> }
+#[cfg(feature = "alloc")]
+look_into! { Pin<&mut Self>: [Y, E, F] TryGen<Y, F> where F: Future<Output = Result<(), E>> }
+#[cfg(feature = "alloc")]
+look_into! { Self: [I] Adopted<I> where I: Iterator }
+#[cfg(feature = "alloc")]
+look_into! { Self: [G] Boxed<G> where G: Resume<Argument = (), Return = ()> + ?Sized }

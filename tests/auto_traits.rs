@@ -70,6 +70,25 @@ mod boxed {
     no!(Boxed<Gen<Rc<u8>, Pending<()>>>: Send);
 }
 
+#[cfg(feature = "alloc")]
+mod buffers {
+    use super::*;
+    use watertight::{BeyondLookahead, BoxGen, Capacity, Lookahead, Overflow, ZeroCapacity};
+
+    yes!(Capacity: Send, Sync, Copy, Ord, std::hash::Hash);
+    yes!(Overflow: Send, Sync, Copy, Eq, std::hash::Hash);
+    yes!(ZeroCapacity: std::error::Error, Send, Sync, Copy);
+
+    // As its source and its items are.
+    type Ahead = Lookahead<Adopted<Range<u8>>>;
+    yes!(Ahead: Send, Sync, Unpin, UnwindSafe, FusedIterator, ExactSizeIterator<Item = u8>);
+    yes!(Lookahead<BoxGen<'static, PhantomPinned>>: Send, Unpin, FusedIterator);
+    yes!(Lookahead<Pin<&'static mut Gen<u8, Pinned>>>: Unpin, Iterator<Item = u8>);
+    no!(Lookahead<BoxGen<'static, NotSend>>: Send, Sync, ExactSizeIterator);
+    no!(Lookahead<Gen<u8, Pinned>>: Unpin, Iterator);
+    yes!(BeyondLookahead: std::error::Error, Send, Sync, Copy);
+}
+
 // What has to do with ends: as their parts are.
 yes!(Adopted<Range<u8>>: Send, Sync, Unpin, Iterator<Item = u8>, FusedIterator, Resume);
 yes!(Adopted<PhantomPinned>: Unpin);
