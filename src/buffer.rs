@@ -5,6 +5,9 @@
 mod capacity;
 #[forbid(unsafe_code)]
 mod lookahead;
+#[forbid(unsafe_code)]
+mod tee;
 
 pub use capacity::{Capacity, Overflow, ZeroCapacity};
 pub use lookahead::{BeyondLookahead, Lookahead};
+pub use tee::{Branch, LocalBranch, OneThread, TeeError, Threads};

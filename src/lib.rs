@@ -55,7 +55,10 @@ pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
 #[cfg(feature = "alloc")]
-pub use buffer::{BeyondLookahead, Capacity, Lookahead, Overflow, ZeroCapacity};
+pub use buffer::{
+    BeyondLookahead, Branch, Capacity, LocalBranch, Lookahead, OneThread, Overflow, TeeError,
+    Threads, ZeroCapacity,
+};
 pub use co::{Argument, Co, Yield, YieldAll};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
