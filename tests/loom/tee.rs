@@ -45,12 +45,14 @@ fn a_wait_for_room_ends_when_the_other_takes_or_goes() {
             let cell = Cell::new();
             let [mut a, mut b] = two(&cell, 9, 1, Overflow::Block);
             let other = thread::spawn(move || match takes {
-                true => assert_eq!(b.next(), Some(0)),
-                false => drop(b),
+                true => {
+                    assert_eq!(b.next(), Some(0));
+                    Some(b)
+                }
+                false => None, // And so it is dropped.
             });
             assert_eq!((a.next(), a.next()), (Some(0), Some(1)));
-            other.join().unwrap();
-            drop(a);
+            drop((a, other.join().unwrap()));
             assert_eq!(cell.releases(), 1);
         });
     }
