@@ -19,7 +19,7 @@ use crate::buffer::{Capacity, Overflow};
 pub struct Tee<'a, T, K: Sharing> {
     lanes: Box<[Lane<T, K>]>,
     /// `None` while somebody pulls, and when it is over.
-    machine: Option<Machine<'a, T, K>>,
+    machine: Option<Box<Machine<'a, T, K>>>,
     /// The thread that has the turn, or 0.
     puller: usize,
     /// Nothing more will be pulled.
@@ -31,7 +31,7 @@ pub struct Tee<'a, T, K: Sharing> {
     spare: Vec<Lost<T, K>>,
 }
 
-/// The source, and room for what one pull makes of it.
+/// The source, and room for what one pull makes of it. In a box, so that the turn is a pointer.
 pub(super) struct Machine<'a, T, K: Sharing> {
     pub(super) source: K::Source<'a, T>,
     /// The lanes that want a clone, and the clones, in the same order.
@@ -65,7 +65,7 @@ pub(super) struct Lost<T, K: Sharing> {
 pub(super) enum Step<'a, T, K: Sharing> {
     Item(T),
     End,
-    Pull(Machine<'a, T, K>),
+    Pull(Box<Machine<'a, T, K>>),
 }
 
 /// What a pull leaves for its branch to do, after the turn has been given back.
@@ -74,7 +74,7 @@ pub(super) struct Settled<'a, T, K: Sharing> {
     pub(super) item: Option<T>,
     pub(super) lost: Vec<Lost<T, K>>,
     /// The source, if nobody needs it any more.
-    pub(super) machine: Option<Machine<'a, T, K>>,
+    pub(super) machine: Option<Box<Machine<'a, T, K>>>,
 }
 
 /// What a closed branch leaves to be dropped.
@@ -82,7 +82,7 @@ pub(super) struct Left<'a, T, K: Sharing> {
     pub(super) was_open: bool,
     pub(super) backlog: VecDeque<Entry<T>>,
     pub(super) hook: Option<K::Hook<T>>,
-    pub(super) machine: Option<Machine<'a, T, K>>,
+    pub(super) machine: Option<Box<Machine<'a, T, K>>>,
 }
 
 impl<T, K: Sharing> Lane<T, K> {
@@ -169,7 +169,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         }
         let others = self.lanes.len().saturating_sub(1);
         let (wanted, clones) = (Vec::with_capacity(others), Vec::with_capacity(others));
-        self.machine = Some(Machine { source, wanted, clones });
+        self.machine = Some(Box::new(Machine { source, wanted, clones }));
         None
     }
 
@@ -225,24 +225,32 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
     pub(super) fn settle(
         &mut self,
         me: usize,
-        mut machine: Machine<'a, T, K>,
+        mut machine: Box<Machine<'a, T, K>>,
         item: T,
         keep: bool,
     ) -> Settled<'a, T, K> {
         self.give_back();
-        let mut lost = mem::take(&mut self.spare);
-        let mut clones = machine.clones.drain(..);
-        for &i in &machine.wanted {
+        let Machine { wanted, clones, .. } = &mut *machine;
+        let mut lost = Vec::new();
+        let mut clones = clones.drain(..);
+        for &i in &*wanted {
             let lane = &mut self.lanes[i];
             let Some(clone) = clones.next() else {
                 lane.miss(); // Cloning panicked.
                 continue;
             };
-            if !lane.open {
-                lost.push(Lost { value: clone, hook: None });
+            let (value, hook) = if !lane.open {
+                (clone, None)
             } else if let Some(value) = lane.offer(clone, self.capacity, self.overflow) {
-                lost.push(Lost { value, hook: lane.hook.clone() });
+                (value, lane.hook.clone())
+            } else {
+                continue;
+            };
+            if lost.capacity() == 0 {
+                lost = mem::take(&mut self.spare);
+                lost.reserve_exact(wanted.len());
             }
+            lost.push(Lost { value, hook });
         }
         drop(clones);
         let machine = match self.over {

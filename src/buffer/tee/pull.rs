@@ -2,6 +2,8 @@
 //!
 //! Whatever panics here, the turn is given back, so that no other branch waits for ever.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::pin::Pin;
 
 use super::lanes::{Left, Lost, Machine, Settled, Tee};
@@ -23,7 +25,7 @@ type Desk<'a, T, K> = <K as Sharing>::Desk<Tee<'a, T, K>>;
 struct Turn<'d, 'a, T, K: Sharing> {
     desk: &'d Desk<'a, T, K>,
     me: usize,
-    machine: Option<Machine<'a, T, K>>,
+    machine: Option<Box<Machine<'a, T, K>>>,
     item: Option<T>,
     given_back: bool,
 }
@@ -32,7 +34,7 @@ struct Turn<'d, 'a, T, K: Sharing> {
 pub(super) fn pull<'a, T: Clone, K: Sharing>(
     desk: &Desk<'a, T, K>,
     me: usize,
-    machine: Machine<'a, T, K>,
+    machine: Box<Machine<'a, T, K>>,
 ) -> Pulled<T> {
     let mut turn = Turn { desk, me, machine: None, item: None, given_back: false };
     let machine = turn.machine.insert(machine);
@@ -80,25 +82,34 @@ impl<T, K: Sharing> Drop for Turn<'_, '_, T, K> {
 }
 
 /// Drops what the pull has left over, and tells the hooks.
+#[inline]
 fn dispose<'a, T, K: Sharing>(desk: &Desk<'a, T, K>, settled: Settled<'a, T, K>) -> Pulled<T> {
-    let Settled { item, mut lost, machine } = settled;
-    let item = if lost.is_empty() && machine.is_none() {
-        item
-    } else {
-        let item = Shield::new(item);
-        let mut panics = FirstPanic::default();
-        for Lost { value, hook } in lost.drain(..) {
-            panics.run(|| match hook {
-                Some(hook) => K::call(&hook, value),
-                None => drop(value),
-            });
-        }
-        panics.run(|| drop(machine));
-        panics.resume();
-        K::change(desk, |tee| tee.recycle(&mut lost));
-        item.into_inner()
+    let Settled { item, lost, machine } = settled;
+    let item = match lost.is_empty() && machine.is_none() {
+        true => item,
+        false => clear_away(desk, item, lost, machine),
     };
     item.map_or(Pulled::Kept, Pulled::Item)
+}
+
+fn clear_away<'a, T, K: Sharing>(
+    desk: &Desk<'a, T, K>,
+    item: Option<T>,
+    mut lost: Vec<Lost<T, K>>,
+    machine: Option<Box<Machine<'a, T, K>>>,
+) -> Option<T> {
+    let item = Shield::new(item);
+    let mut panics = FirstPanic::default();
+    for Lost { value, hook } in lost.drain(..) {
+        panics.run(|| match hook {
+            Some(hook) => K::call(&hook, value),
+            None => drop(value),
+        });
+    }
+    panics.run(|| drop(machine));
+    panics.resume();
+    K::change(desk, |tee| tee.recycle(&mut lost));
+    item.into_inner()
 }
 
 /// Drops what a closed branch has left.

@@ -95,6 +95,15 @@ mod threads {
     use crate::resume::Resume;
     use crate::sync::{self, Condvar, Mutex, lock};
 
+    /// How often to look again before going to sleep, after a pause that doubles each time: 127
+    /// pauses, about as long as it takes to wake a thread. Most pulls are over by then.
+    #[cfg(not(loom))]
+    const PAUSES: u32 = 7;
+
+    // The model checker has every interleaving as it is.
+    #[cfg(loom)]
+    const PAUSES: u32 = 0;
+
     #[allow(missing_debug_implementations, reason = "nobody outside can name it")]
     pub struct Shared<S> {
         state: Mutex<Waited<S>>,
@@ -103,8 +112,9 @@ mod threads {
 
     struct Waited<S> {
         state: S,
-        /// How many threads wait for a change.
-        waiting: usize,
+        /// Whether a thread has gone to sleep since they were last woken. Without this, a thread that
+        /// pulls would wake the others for each item, until they run.
+        waiting: bool,
     }
 
     impl Sharing for Threads {
@@ -116,7 +126,7 @@ mod threads {
         const WAITS: bool = true;
 
         fn desk<S>(state: S) -> Arc<Shared<S>> {
-            let state = Mutex::new(Waited { state, waiting: 0 });
+            let state = Mutex::new(Waited { state, waiting: false });
             Arc::new(Shared { state, changed: Condvar::new() })
         }
 
@@ -126,18 +136,27 @@ mod threads {
             mut look: impl FnMut(&mut S) -> Option<R>,
         ) -> R {
             let mut waited = lock(&desk.state);
+            let mut pauses = PAUSES;
             loop {
                 let seen = look(&mut waited.state);
-                // Under the lock, and so is the count of those who wait: nobody misses it.
-                if waited.state.changed() && waited.waiting > 0 {
+                // Under the lock, as is going to sleep: nobody misses it.
+                if waited.state.changed() && waited.waiting {
+                    waited.waiting = false;
                     desk.changed.notify_all();
                 }
                 match seen {
                     Some(seen) => return seen,
+                    None if pauses > 0 => {
+                        drop(waited);
+                        for _ in 0..1_u32 << (PAUSES - pauses) {
+                            core::hint::spin_loop();
+                        }
+                        pauses -= 1;
+                        waited = lock(&desk.state);
+                    }
                     None => {
-                        waited.waiting += 1;
+                        waited.waiting = true;
                         waited = desk.changed.wait(waited).unwrap_or_else(PoisonError::into_inner);
-                        waited.waiting -= 1;
                     }
                 }
             }
