@@ -41,8 +41,9 @@ use pull::{Pulled, close_all, discard, pull};
 /// [`TeeError::Lagged`] once for each gap. As an [`Iterator`] it goes on behind the gap, and
 /// [`missed`](Branch::missed) counts. [`on_lost`](Branch::on_lost) gets the items themselves.
 ///
-/// With `Block` and `Error`, a place is kept in every open branch before the source is asked: it is
-/// never further ahead of the slowest branch than the capacity.
+/// With `Block` and `Error`, there is a place in every open branch before the source is asked: it is
+/// never further ahead of the slowest branch than the capacity. So it takes a place to find the end,
+/// too.
 ///
 /// # Threads
 ///
@@ -68,23 +69,24 @@ use pull::{Pulled, close_all, discard, pull};
 /// panics, or a hook, the item that was pulled comes by the next call. Nothing else is lost, and no
 /// branch waits for one that has panicked.
 ///
-/// A source must not take from a branch of its own tee, and nor must cloning an item: that is
-/// [`TeeError::Reentrant`].
+/// Neither a source nor the clone of an item can pull a branch of its own tee: that is
+/// [`TeeError::Reentrant`]. Nor must it wait for a thread that does, which nobody notices.
 ///
 /// # Memory
 ///
-/// At most `capacity` items for each branch, and 8 bytes for each of those; it is allocated as the
-/// backlog grows, and kept until the branch is closed. A pull allocates nothing once that has
-/// happened.
+/// At most `capacity` items for each branch, and 8 bytes with each; it is allocated as the backlog
+/// grows, and kept until the branch is closed. A pull has room of its own for two more items for
+/// each branch. Once that has come about, nothing is allocated any more.
 ///
 /// # Dropping
 ///
-/// Drops the backlog, and with the last branch the source, on this thread. If it is another branch's
-/// call that is just pulling the source, that call drops it.
+/// Drops the backlog, and with the last branch the source, on this thread.
 ///
 /// # Complexity
 ///
-/// To take from the backlog is O(1) and one lock. To pull is O(branches), and two locks.
+/// To take from the backlog is O(1) and one lock. To pull is O(branches), and two locks. A branch that
+/// has to wait looks again for about a microsecond before it sleeps, and waking it costs more than
+/// many items do: between threads, a capacity of some hundred is worth its memory.
 ///
 /// # Examples
 ///
@@ -135,6 +137,21 @@ pub struct Branch<'a, T, K: Sharing> {
 pub type LocalBranch<'a, T> = Branch<'a, T, OneThread>;
 
 /// Why a [`Branch`] has no item to give just now. It can be asked again after each of them.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Capacity, IteratorExt, Overflow, TeeError};
+///
+/// let [mut a, mut b] =
+///     (0..).tee_local(2, Capacity::items(1), Overflow::Error).try_into().unwrap();
+/// assert_eq!(a.next(), Some(0));
+/// match a.try_next() {
+///     Err(TeeError::Full { branch: 1 }) => assert_eq!(b.next(), Some(0)),
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(a.next(), Some(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum TeeError {

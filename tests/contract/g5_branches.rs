@@ -170,6 +170,15 @@ fn g5_the_source_is_never_further_ahead_of_the_slowest_than_the_capacity() {
 }
 
 #[test]
+fn g5_it_takes_a_place_to_find_the_end() {
+    let [mut a, mut b] = two(0..1, 1, Error);
+    assert_eq!(a.next(), Some(0));
+    assert_eq!(a.try_next(), Err(TeeError::Full { branch: 1 }), "there might be another one");
+    assert_eq!(format!("{b:?}"), "Branch { index: 1, backlog: 1, missed: 0, finished: false, .. }");
+    assert_eq!((b.next(), b.next(), a.next()), (Some(0), None, None));
+}
+
+#[test]
 fn g5_the_iterator_says_what_to_do_where_it_cannot_wait() {
     for overflow in [Block, Error] {
         let ledger = Ledger::new();
