@@ -20,6 +20,7 @@ enum Op {
     Close(usize),
     Drop(usize),
     CloseAll(usize),
+    Policy(usize, Overflow),
     Stop,
     /// So many clones from now on one panics.
     Break(usize),
@@ -76,12 +77,13 @@ impl Ours {
 }
 
 /// What the reference knows of a branch: all that was meant for it and that it has not heard of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Lane {
     /// `None`: lost.
     meant: VecDeque<Option<usize>>,
     closed: bool,
     missed: u64,
+    overflow: Overflow,
 }
 
 impl Lane {
@@ -98,7 +100,6 @@ impl Lane {
 struct Reference {
     lanes: Vec<Lane>,
     capacity: usize,
-    overflow: Overflow,
     pulled: usize,
     source: usize,
     panics: bool,
@@ -128,13 +129,15 @@ impl Reference {
         }
         let others: Vec<usize> =
             (0..self.lanes.len()).filter(|&i| i != me && !self.lanes[i].closed).collect();
-        let full = others.iter().find(|&&i| self.lanes[i].backlog() == self.capacity);
-        match (self.overflow, full) {
-            (Overflow::Block, Some(_)) if waits => return None,
-            (Overflow::Block | Overflow::Error, Some(&branch)) => {
-                return Some(Ok(Err(TeeError::Full { branch })));
-            }
-            _ => {}
+        let refuses = |lane: &Lane| {
+            lane.backlog() == self.capacity
+                && [Overflow::Block, Overflow::Error].contains(&lane.overflow)
+        };
+        if let Some(&branch) = others.iter().find(|&&i| refuses(&self.lanes[i])) {
+            return match self.lanes[branch].overflow {
+                Overflow::Block if waits => None,
+                _ => Some(Ok(Err(TeeError::Full { branch }))),
+            };
         }
         if self.pulled == self.source {
             self.over = true;
@@ -157,7 +160,7 @@ impl Reference {
             self.born += 1;
             if lane.backlog() > self.capacity {
                 let first = lane.meant.iter().position(Option::is_some);
-                let lost = match self.overflow {
+                let lost = match lane.overflow {
                     Overflow::DropNewest => lane.lose(lane.meant.len() - 1),
                     _ => lane.lose(first.unwrap()),
                 };
@@ -196,6 +199,15 @@ struct Program {
     ops: Vec<Op>,
 }
 
+fn overflow() -> impl Strategy<Value = Overflow> {
+    prop_oneof![
+        Just(Overflow::Block),
+        Just(Overflow::DropOldest),
+        Just(Overflow::DropNewest),
+        Just(Overflow::Error),
+    ]
+}
+
 fn program() -> impl Strategy<Value = Program> {
     let op = prop_oneof![
         60 => (0_usize..4).prop_map(Op::Pull),
@@ -203,6 +215,7 @@ fn program() -> impl Strategy<Value = Program> {
         2 => (0_usize..4).prop_map(Op::Close),
         2 => (0_usize..4).prop_map(Op::Drop),
         1 => (0_usize..4).prop_map(Op::CloseAll),
+        2 => (0_usize..4, overflow()).prop_map(|(i, overflow)| Op::Policy(i, overflow)),
         1 => Just(Op::Stop),
         3 => (1_usize..4).prop_map(Op::Break),
     ];
@@ -210,12 +223,7 @@ fn program() -> impl Strategy<Value = Program> {
         prop_oneof![Just(Kind::Local), Just(Kind::Threads), Just(Kind::Stoppable)],
         1_usize..=4,
         1_usize..=5,
-        prop_oneof![
-            Just(Overflow::Block),
-            Just(Overflow::DropOldest),
-            Just(Overflow::DropNewest),
-            Just(Overflow::Error),
-        ],
+        overflow(),
         0_usize..40,
         any::<bool>(),
         prop::collection::vec(op, 0..80),
@@ -271,9 +279,8 @@ fn run(program: &Program) -> Result<(), TestCaseError> {
         });
     }
     let mut reference = Reference {
-        lanes: vec![Lane::default(); count],
+        lanes: vec![Lane { meant: VecDeque::new(), closed: false, missed: 0, overflow }; count],
         capacity,
-        overflow,
         pulled: 0,
         source: items,
         panics,
@@ -302,6 +309,11 @@ fn run(program: &Program) -> Result<(), TestCaseError> {
                 let Some(Some(branch)) = branches.get_mut(i) else { continue };
                 let closed = ours!(branch, branch => branch.close_all());
                 prop_assert_eq!(closed, reference.close_all());
+            }
+            Op::Policy(i, overflow) => {
+                let Some(Some(branch)) = branches.get_mut(i) else { continue };
+                ours!(branch, branch => branch.set_overflow(overflow));
+                reference.lanes[i].overflow = overflow;
             }
             Op::Stop if kind == Kind::Stoppable => {
                 // A stop of a source that is gone does nothing.

@@ -131,6 +131,36 @@ fn g2_every_item_has_one_fate_under_every_policy_with_threads() {
 }
 
 #[test]
+fn g2_a_branch_with_a_policy_of_its_own_costs_the_others_nothing() {
+    let ledger = Ledger::new();
+    let branches = source(&ledger, 21).tee(3, Capacity::items(4), DropNewest);
+    let [mut a, mut b, log] = branches.try_into().unwrap();
+    a.set_overflow(Block);
+    b.set_overflow(Block);
+    thread::scope(|threads| {
+        for branch in [&mut a, &mut b] {
+            threads.spawn(move || {
+                let mut dice = Dice(5 + branch.index() as u64);
+                assert_eq!(read(branch, &mut dice, usize::MAX).delivered, ITEMS);
+            });
+        }
+    });
+    assert_eq!((a.missed(), b.missed()), (0, 0));
+    assert_eq!((log.missed(), log.backlog()), (ITEMS as u64 - 4, 4));
+    // Changed while somebody waits: that is over.
+    let [mut a, b] = source(&ledger, 22).tee(2, Capacity::items(1), Block).try_into().unwrap();
+    thread::scope(|threads| {
+        threads.spawn(move || assert_eq!(a.by_ref().count(), ITEMS));
+        while b.backlog() == 0 {
+            thread::yield_now();
+        }
+        b.set_overflow(DropOldest);
+    });
+    drop((log, b));
+    ledger.assert_settled();
+}
+
+#[test]
 fn g4_a_stop_ends_all_threads_wherever_they_are() {
     for round in 0..40_u64 {
         let (stop, ledger) = (StopHandle::new(), Ledger::new());

@@ -41,6 +41,9 @@ use pull::{Pulled, close_all, discard, pull};
 /// [`TeeError::Lagged`] once for each gap. As an [`Iterator`] it goes on behind the gap, and
 /// [`missed`](Branch::missed) counts. [`on_lost`](Branch::on_lost) gets the items themselves.
 ///
+/// The policy is each branch's own, for when it is the one without room:
+/// [`set_overflow`](Branch::set_overflow) gives it another.
+///
 /// With `Block` and `Error`, there is a place in every open branch before the source is asked: it is
 /// never further ahead of the slowest branch than the capacity. So it takes a place to find the end,
 /// too.
@@ -433,6 +436,24 @@ impl<T, K: Sharing> Branch<'_, T, K> {
     /// ```
     pub fn close_all(&self) -> bool {
         close_all::<T, K>(&self.desk)
+    }
+
+    /// From the next pull on, does something else when this branch has no room. So some can lose
+    /// items that others must not, and are not waited for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, IteratorExt, Overflow};
+    ///
+    /// // Everything is counted. A log that nobody reads just now does not hold that up.
+    /// let [sum, log] = (1..=100_u32).tee(2, Capacity::items(8), Overflow::Block).try_into().unwrap();
+    /// log.set_overflow(Overflow::DropOldest);
+    /// assert_eq!(sum.sum::<u32>(), 5050);
+    /// assert!(log.eq(93..=100));
+    /// ```
+    pub fn set_overflow(&self, overflow: Overflow) {
+        K::change(&self.desk, |tee| tee.set_overflow(self.index, overflow));
     }
 
     /// Which of the branches this is, counted from 0. [`TeeError::Full`] names one by it.

@@ -141,10 +141,9 @@ fn g4_a_branch_that_is_closed_while_it_pulls_still_gives_its_item() {
     let [mut a, b] = two(source, 3, Block);
     *other.borrow_mut() = Some(b);
     assert_eq!(a.next().unwrap().name(), "item");
-    assert!(a.next().is_none());
-    assert!(a.is_finished());
-    drop(other);
     ledger.assert_settled();
+    assert!(a.next().is_none() && a.is_finished());
+    drop(other);
 }
 
 #[test]

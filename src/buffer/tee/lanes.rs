@@ -26,7 +26,6 @@ pub struct Tee<'a, T, K: Sharing> {
     over: bool,
     changed: bool,
     capacity: usize,
-    overflow: Overflow,
     /// Memory for what is lost, so that it is not allocated anew for each loss.
     spare: Vec<Lost<T, K>>,
 }
@@ -34,14 +33,16 @@ pub struct Tee<'a, T, K: Sharing> {
 /// The source, and room for what one pull makes of it. In a box, so that the turn is a pointer.
 pub(super) struct Machine<'a, T, K: Sharing> {
     pub(super) source: K::Source<'a, T>,
-    /// The lanes that want a clone, and the clones, in the same order.
-    pub(super) wanted: Vec<usize>,
+    /// The lanes that want a clone, with the policies under which a place was looked for, and the
+    /// clones, in the same order.
+    pub(super) wanted: Vec<(usize, Overflow)>,
     pub(super) clones: Vec<T>,
 }
 
 struct Lane<T, K: Sharing> {
     backlog: VecDeque<Entry<T>>,
     open: bool,
+    overflow: Overflow,
     /// How many values were lost after the newest in the backlog.
     gap: u64,
     /// How many were lost altogether.
@@ -86,8 +87,8 @@ pub(super) struct Left<'a, T, K: Sharing> {
 }
 
 impl<T, K: Sharing> Lane<T, K> {
-    fn new() -> Self {
-        Lane { backlog: VecDeque::new(), open: true, gap: 0, missed: 0, hook: None }
+    fn new(overflow: Overflow) -> Self {
+        Lane { backlog: VecDeque::new(), open: true, overflow, gap: 0, missed: 0, hook: None }
     }
 
     /// The oldest value; or, before what comes after a gap, how wide that is.
@@ -151,13 +152,12 @@ impl<T, K: Sharing> Lane<T, K> {
 impl<'a, T, K: Sharing> Tee<'a, T, K> {
     pub(super) fn new(branches: usize, capacity: Capacity, overflow: Overflow) -> Self {
         Tee {
-            lanes: (0..branches).map(|_| Lane::new()).collect(),
+            lanes: (0..branches).map(|_| Lane::new(overflow)).collect(),
             machine: None,
             puller: 0,
             over: false,
             changed: false,
             capacity: capacity.get(),
-            overflow,
             spare: Vec::new(),
         }
     }
@@ -197,27 +197,28 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         if self.puller != 0 {
             return None;
         }
-        if let Some(branch) = self.first_full(me) {
-            match self.overflow {
-                Overflow::Block if K::WAITS => return None,
-                Overflow::Block | Overflow::Error => {
-                    return Some(Err(TeeError::Full { branch }));
-                }
-                Overflow::DropOldest | Overflow::DropNewest => {}
-            }
+        if let Some(branch) = self.first_without_room(me) {
+            return match self.lanes[branch].overflow {
+                Overflow::Block if K::WAITS => None,
+                _ => Some(Err(TeeError::Full { branch })),
+            };
         }
         let mut machine = self.machine.take()?;
         self.puller = here;
         let others = self.lanes.iter().enumerate().filter(|(i, lane)| *i != me && lane.open);
         machine.wanted.clear();
-        machine.wanted.extend(others.map(|(i, _)| i));
+        machine.wanted.extend(others.map(|(i, lane)| (i, lane.overflow)));
         Some(Ok(Step::Pull(machine)))
     }
 
-    /// The first branch but `me` that has no room.
-    fn first_full(&self, me: usize) -> Option<usize> {
-        let full = |lane: &Lane<T, K>| lane.open && lane.backlog.len() == self.capacity;
-        (0..self.lanes.len()).find(|&i| i != me && full(&self.lanes[i]))
+    /// The first branch but `me` that has no room, and wants to lose nothing.
+    fn first_without_room(&self, me: usize) -> Option<usize> {
+        let refuses = |lane: &Lane<T, K>| {
+            lane.open
+                && lane.backlog.len() == self.capacity
+                && matches!(lane.overflow, Overflow::Block | Overflow::Error)
+        };
+        (0..self.lanes.len()).find(|&i| i != me && refuses(&self.lanes[i]))
     }
 
     /// Gives the turn back, and each lane what it is to have of the item. `keep`: the branch's own
@@ -233,7 +234,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         let Machine { wanted, clones, .. } = &mut *machine;
         let mut lost = Vec::new();
         let mut clones = clones.drain(..);
-        for &i in &*wanted {
+        for &(i, overflow) in &*wanted {
             let lane = &mut self.lanes[i];
             let Some(clone) = clones.next() else {
                 lane.miss(); // Cloning panicked.
@@ -241,7 +242,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
             };
             let (value, hook) = if !lane.open {
                 (clone, None)
-            } else if let Some(value) = lane.offer(clone, self.capacity, self.overflow) {
+            } else if let Some(value) = lane.offer(clone, self.capacity, overflow) {
                 (value, lane.hook.clone())
             } else {
                 continue;
@@ -322,6 +323,11 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
             true => lane.hook.replace(hook),
             false => Some(hook),
         }
+    }
+
+    pub(super) fn set_overflow(&mut self, i: usize, overflow: Overflow) {
+        self.lanes[i].overflow = overflow;
+        self.changed = true;
     }
 
     pub(super) fn branches(&self) -> usize {
