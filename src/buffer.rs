@@ -3,6 +3,10 @@
 
 #[forbid(unsafe_code)]
 mod capacity;
+#[forbid(unsafe_code)]
+mod lookahead;
+#[forbid(unsafe_code)]
+mod tee;
 
 #[cfg(feature = "std")]
 mod ring; // Unsafe code: the slots, and who has them.
@@ -21,7 +25,9 @@ mod queue;
 mod wait;
 
 pub use capacity::{Capacity, Overflow, ZeroCapacity};
+pub use lookahead::{BeyondLookahead, Lookahead};
 #[cfg(feature = "std")]
 pub use pair::{Consumer, NextError, Producer, PushError, bounded};
 #[cfg(feature = "std")]
 pub use prefetch::{BufferStats, Prefetch};
+pub use tee::{Branch, LocalBranch, OneThread, TeeError, Threads};

@@ -54,10 +54,13 @@ mod ext;
 pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
+#[cfg(feature = "alloc")]
+pub use buffer::{
+    BeyondLookahead, Branch, Capacity, LocalBranch, Lookahead, OneThread, Overflow, TeeError,
+    Threads, ZeroCapacity,
+};
 #[cfg(feature = "std")]
 pub use buffer::{BufferStats, Consumer, NextError, Prefetch, Producer, PushError, bounded};
-#[cfg(feature = "alloc")]
-pub use buffer::{Capacity, Overflow, ZeroCapacity};
 pub use co::{Argument, Co, Yield, YieldAll};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};

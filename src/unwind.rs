@@ -115,6 +115,20 @@ impl FirstPanic {
     }
 }
 
+/// Without `std` the first panic goes on at once, and what has not been run yet is dropped by it.
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+#[derive(Default)]
+pub(crate) struct FirstPanic(());
+
+#[cfg(all(feature = "alloc", not(feature = "std")))]
+impl FirstPanic {
+    pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> Option<T> {
+        Some(f())
+    }
+
+    pub(crate) fn resume(self) {}
+}
+
 #[cold]
 #[cfg(feature = "std")]
 fn resume(payload: Payload) {

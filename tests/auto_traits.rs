@@ -70,6 +70,33 @@ mod boxed {
     no!(Boxed<Gen<Rc<u8>, Pending<()>>>: Send);
 }
 
+#[cfg(feature = "alloc")]
+mod buffers {
+    use super::*;
+    use watertight::{
+        BeyondLookahead, BoxGen, Capacity, LocalBranch, Lookahead, Overflow, TeeError, ZeroCapacity,
+    };
+
+    yes!(Capacity: Send, Sync, Copy, Ord, std::hash::Hash);
+    yes!(Overflow: Send, Sync, Copy, Eq, std::hash::Hash);
+    yes!(ZeroCapacity: std::error::Error, Send, Sync, Copy);
+
+    // As its source and its items are.
+    type Ahead = Lookahead<Adopted<Range<u8>>>;
+    yes!(Ahead: Send, Sync, Unpin, UnwindSafe, FusedIterator, ExactSizeIterator<Item = u8>);
+    yes!(Lookahead<BoxGen<'static, PhantomPinned>>: Send, Unpin, FusedIterator);
+    yes!(Lookahead<Pin<&'static mut Gen<u8, Pinned>>>: Unpin, Iterator<Item = u8>);
+    no!(Lookahead<BoxGen<'static, NotSend>>: Send, Sync, ExactSizeIterator);
+    no!(Lookahead<Gen<u8, Pinned>>: Unpin, Iterator);
+    yes!(BeyondLookahead: std::error::Error, Send, Sync, Copy);
+
+    // A local branch shares a cell with its siblings, and a source that nobody knows.
+    yes!(LocalBranch<'static, Rc<u8>>: Unpin, FusedIterator, Iterator<Item = Rc<u8>>);
+    no!(LocalBranch<'static, u8>: Send, Sync, Clone, UnwindSafe);
+    no!(LocalBranch<'static, std::sync::Mutex<u8>>: Iterator); // It has to be cloned.
+    yes!(TeeError: std::error::Error, Send, Sync, Copy);
+}
+
 // What has to do with ends: as their parts are.
 yes!(Adopted<Range<u8>>: Send, Sync, Unpin, Iterator<Item = u8>, FusedIterator, Resume);
 yes!(Adopted<PhantomPinned>: Unpin);
@@ -84,7 +111,7 @@ yes!(Outcome: Send, Sync, Copy, Eq, std::hash::Hash);
 mod with_std {
     use super::*;
     use watertight::{
-        Deadline, Releasable, Scope, Scoped, ScopedGen, StopGuard, StopHandle, StopToken,
+        Branch, Deadline, Releasable, Scope, Scoped, ScopedGen, StopGuard, StopHandle, StopToken,
         Stoppable, WaitError,
     };
 
@@ -106,6 +133,11 @@ mod with_std {
     yes!(Releasable<Gen<NotSync, Pending<()>>>: Send, Sync);
     yes!(Releasable<Adopted<Range<u8>>>: UnwindSafe, RefUnwindSafe);
     no!(Releasable<Gen<NotSend, Pending<()>>>: Send, Sync);
+
+    // A branch is `Send` iff the items are. It shares a lock, whatever a panic leaves behind.
+    yes!(Branch<'static, NotSync>: Send, Sync, Unpin, FusedIterator, UnwindSafe, RefUnwindSafe);
+    no!(Branch<'static, NotSend>: Send, Sync, Iterator);
+    no!(Branch<'static, u8>: Clone);
 
     // A scope and its handles stay on their thread, whatever is in them.
     yes!(Scoped<'static, Gen<u8, Pinned>>: Unpin, Iterator<Item = u8>, FusedIterator, Resume);

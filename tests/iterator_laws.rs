@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 
 use proptest::prelude::*;
 #[cfg(feature = "alloc")]
-use watertight::{Adopted, IteratorExt, try_generator};
+use watertight::{Adopted, Capacity, IteratorExt, Overflow, try_generator};
 use watertight::{Co, Gen, Resume, generator};
 
 fn items(items: Vec<u8>) -> Gen<u8, impl Future<Output = ()>> {
@@ -118,6 +118,60 @@ proptest! {
                 keeps_the_laws(&expected, || s.stoppable(items(expected.clone())).0);
                 keeps_the_laws(&expected, || s.releasable(items(expected.clone())).0);
             });
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn lookaheads_keep_the_laws(
+        expected in prop::collection::vec(any::<u8>(), 0..6),
+        capacity in 1_usize..12,
+        looked_at in 0_usize..12,
+    ) {
+        let capacity = Capacity::items(capacity);
+        let look = |k| Some(k).filter(|&k| k < capacity.get());
+        keeps_the_laws(&expected, || {
+            let mut items = expected.iter().copied().lookahead(capacity);
+            if let Some(k) = look(looked_at) {
+                assert_eq!(items.peek_nth(k), expected.get(k));
+            }
+            assert_eq!(items.len(), expected.len());
+            items
+        });
+        keeps_the_laws(&expected, || {
+            let mut items = items(expected.clone()).boxed().lookahead(capacity);
+            if let Some(k) = look(looked_at) {
+                assert_eq!(items.peek_nth(k), expected.get(k));
+                assert!(items.size_hint().0 >= (k + 1).min(expected.len()));
+            }
+            items
+        });
+    }
+
+    /// A branch that is read alone, one whose neighbour has gone before it, and one behind it.
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn branches_keep_the_laws(
+        expected in prop::collection::vec(any::<u8>(), 0..6),
+        capacity in 7_usize..12,
+    ) {
+        let policies = [Overflow::Block, Overflow::Error, Overflow::DropOldest, Overflow::DropNewest];
+        for overflow in policies {
+            let room = Capacity::items(capacity);
+            let make = || expected.iter().copied().tee_local(2, room, overflow);
+            keeps_the_laws(&expected, || make().remove(0));
+            keeps_the_laws(&expected, || {
+                let mut branches = make();
+                assert_eq!(branches[0].by_ref().count(), expected.len());
+                branches.remove(1)
+            });
+            keeps_the_laws(&expected, || {
+                let mut branches = make();
+                assert_eq!(branches[0].next(), expected.first().copied());
+                branches.remove(1)
+            });
+            #[cfg(feature = "std")]
+            keeps_the_laws(&expected, || items(expected.clone()).tee(2, room, overflow).remove(0));
         }
     }
 

@@ -11,6 +11,9 @@
 
 #![cfg(loom)]
 
+#[path = "loom/tee.rs"]
+mod tee;
+
 use std::pin::Pin;
 
 use loom::cell::UnsafeCell;

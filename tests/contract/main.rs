@@ -15,6 +15,12 @@ mod g3_release;
 mod g4_stop;
 #[cfg(feature = "std")]
 mod g4_stop_handles;
+#[cfg(feature = "alloc")]
+mod g5_branches;
+#[cfg(feature = "std")]
+mod g5_branches_stopped;
+#[cfg(feature = "alloc")]
+mod g5_lookahead;
 mod g7_panics;
 mod g8_order;
 #[cfg(feature = "std")]

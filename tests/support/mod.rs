@@ -91,6 +91,13 @@ impl Thing {
     }
 }
 
+impl Clone for Thing {
+    /// Another one of the same name, with a fate of its own.
+    fn clone(&self) -> Self {
+        self.ledger.enter(self.name, self.panics)
+    }
+}
+
 impl Drop for Thing {
     fn drop(&mut self) {
         self.ledger.book().deaths.push(self.id);
