@@ -207,9 +207,9 @@ fn g1_a_thread_started_by_a_destructor_at_the_end_of_the_scope() {
                 forget(before);
             }
             let starts = Starts { scope: s, watch: &watch, numbers: &numbers };
-            s.adopt(iter::repeat_with(move || {
+            forget(s.adopt(iter::repeat_with(move || {
                 let _starts = &starts;
-            }));
+            })));
         });
         watch.assert_over();
         assert_eq!(other.is_dropped(), others > 0);
@@ -224,7 +224,7 @@ fn g1_a_source_that_waits_for_what_an_older_generator_holds() {
         scope(|s| {
             let (sender, receiver) = mpsc::channel::<u32>();
             // The sender goes with this one, when the scope releases it.
-            forget(s.adopt(iter::repeat_with(move || drop(sender.send(1)))));
+            forget(s.adopt(iter::repeat_with(move || sender.send(1))));
             let mut waiting = s.prefetch(TWO, watched.source(move |_| receiver.recv().ok()));
             waiting.start().unwrap();
             watched.wait_asked(1);
@@ -273,7 +273,7 @@ fn first_of_two(
     } else {
         [fail(one.clone(), "one", gone), fail(two.clone(), "two", go.clone())]
     };
-    let first = if slow { two.clone() } else { one.clone() };
+    let (first, last) = if slow { (two.clone(), one.clone()) } else { (one.clone(), two.clone()) };
     let payload = in_time(move || {
         catch(|| {
             scope(|s| {
@@ -283,6 +283,7 @@ fn first_of_two(
                     forget(handle);
                 }
                 until(|| first.thread_ended());
+                last.wait_asked(1);
                 go.set();
             })
         })
