@@ -42,6 +42,8 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+#[cfg(not(loom))]
+use alloc::vec::Vec;
 use core::mem::{MaybeUninit, needs_drop};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -169,8 +171,15 @@ pub(super) fn ring<T>(capacity: Capacity) -> (Producer<T>, Consumer<T>) {
 
 #[cfg(not(loom))]
 fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
-    // SAFETY: what may be uninitialised needs no initialisation, in a cell or not.
-    unsafe { Box::new_uninit_slice(capacity.get()).assume_init() }
+    // Not `Box::new_uninit_slice`, which aborts the process if there is not enough.
+    let mut slots = Vec::new();
+    if slots.try_reserve_exact(capacity.get()).is_err() {
+        panic!("watertight: there is not enough memory for a buffer of {capacity} values");
+    }
+    // SAFETY: there is room for so many, and what may be uninitialised needs no initialisation, in a
+    // cell or not.
+    unsafe { slots.set_len(capacity.get()) };
+    slots.into_boxed_slice()
 }
 
 // Loom's cells are more than what is in them.
