@@ -18,7 +18,7 @@ use super::wait::{Nothing, Wait};
 use crate::resume::{self, Resume, ResumeError, Resumed};
 use crate::stop::{Releasable, StopHandle, Stoppable};
 use crate::sync::{Mutex, lock};
-use crate::unwind::{FirstPanic, Payload};
+use crate::unwind::{FirstPanic, Payload, Shield};
 
 /// A source that runs ahead on a thread of its own: an [`Iterator`] of what it gives, in order, of
 /// which up to a given number are there before they are asked for. Made by `prefetch` on any
@@ -128,6 +128,18 @@ struct Idle<'a, T> {
     weigh: Option<Weigh<'a, T>>,
 }
 
+impl<T> Idle<'_, T> {
+    /// Drops it all, whatever panics.
+    fn discard(self) -> FirstPanic {
+        let Idle { produce, producer, weigh } = self;
+        let mut panics = FirstPanic::default();
+        panics.run(|| drop(produce));
+        panics.run(|| drop(weigh));
+        drop(producer);
+        panics
+    }
+}
+
 /// What handle, thread and scope share.
 struct Upstream<'a, T> {
     ring: Arc<Ring<T>>,
@@ -137,6 +149,11 @@ struct Upstream<'a, T> {
 impl<'a, T> Upstream<'a, T> {
     fn take_idle(&self) -> Option<Idle<'a, T>> {
         lock(&self.idle).take()
+    }
+
+    /// Drops the source if it has not begun.
+    fn discard_idle(&self) -> FirstPanic {
+        self.take_idle().map(Idle::discard).unwrap_or_default()
     }
 }
 
@@ -151,8 +168,7 @@ impl<T: Send> Stage for Upstream<'_, T> {
         let mut panics = FirstPanic::default();
         // A panic in there is of a destructor, and so of a stop that was ours.
         let stopped = panics.run(|| self.ring.stop()).unwrap_or(true);
-        let idle = self.take_idle();
-        panics.run(|| drop(idle));
+        panics.join(self.discard_idle());
         panics.resume();
         stopped
     }
@@ -189,22 +205,27 @@ where
     G: Resume<Argument = (), Yield = T, Return = ()>,
 {
     let mut panics = FirstPanic::default();
+    let mut source = pin!(Some(source));
     panics.run(|| {
-        // Dropped in here, and so before the consumer can see the end.
-        let mut source = pin!(source);
+        let Some(mut source) = source.as_mut().as_pin_mut() else { return };
         while let Ok(place) = producer.reserve(Wait::Forever) {
             let Some(value) = resume::next(source.as_mut()) else { break };
             match &weigh {
                 None => place.fill(value),
                 Some(weigh) => {
-                    let weight = weigh(&value);
-                    if place.fill_weighed(value, weight).is_err() {
+                    let mut value = Shield::new(value);
+                    let weight = weigh(value.get_mut());
+                    if place.fill_weighed(value.into_inner(), weight).is_err() {
                         break;
                     }
                 }
             }
         }
     });
+    // Before the consumer can see the end. And not by the unwinding of a panic in there: another one
+    // would abort.
+    panics.run(|| source.set(None));
+    panics.run(|| drop(weigh));
     producer.leave(panics.into_payload());
 }
 
@@ -321,7 +342,7 @@ impl<'a, T> Prefetch<'a, T> {
     pub fn finish(&mut self) -> bool {
         let finished = self.consumer.ring().finish();
         // If it has not begun it never will.
-        drop(self.stage.take_idle());
+        self.stage.discard_idle().resume();
         finished
     }
 
@@ -345,8 +366,7 @@ impl<'a, T> Prefetch<'a, T> {
         let over = self.phase == Phase::Over;
         self.phase = Phase::Over;
         let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
-        let idle = self.stage.take_idle();
-        panics.run(|| drop(idle));
+        panics.join(self.stage.discard_idle());
         if let Some(payload) = self.owner.leave() {
             panics.keep(payload);
         }
