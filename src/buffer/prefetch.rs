@@ -307,14 +307,16 @@ impl<'a, T> Prefetch<'a, T> {
     /// assert_eq!(chunks.count(), 10);
     /// ```
     pub fn weighing(mut self, most: usize, weigh: impl Fn(&T) -> usize + Send + 'a) -> Self {
-        match &mut *lock(&self.stage.idle) {
+        let replaced = match &mut *lock(&self.stage.idle) {
             Some(idle) => {
                 idle.producer.weigh(most);
-                idle.weigh = Some(Box::new(weigh));
+                idle.weigh.replace(Box::new(weigh))
             }
-            None if self.consumer.ring().is_stopped() => {}
+            // It has been ended before it began.
+            None if self.phase == Phase::Idle || self.consumer.ring().is_stopped() => None,
             None => panic!("watertight: `weighing` comes too late: the source has begun"),
-        }
+        };
+        drop(replaced); // Not under the lock.
         self.consumer.give_back_one_by_one();
         self
     }
