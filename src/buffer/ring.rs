@@ -129,6 +129,8 @@ struct Slow {
     /// The ring is stopped and the consumer is not busy and will not be: who has the lock has the
     /// side.
     claimed: bool,
+    /// Somebody is dropping what is in there, and will come by at what is put in meanwhile.
+    discarding: bool,
     /// What the producer's panic carried, until somebody is told.
     panic: Option<Payload>,
 }
@@ -317,30 +319,35 @@ impl<T> Ring<T> {
     }
 
     /// Drops what is in a stopped ring. `claim` says that the consumer is not busy and will not be;
-    /// without it this is left to whoever finds that out.
+    /// without it this is left to whoever finds that out. One thread drops it all, or the call that
+    /// has begun could return while the last value is being dropped by another.
     #[cold]
     fn discard(&self, claim: bool) {
         let mut panics = FirstPanic::default();
+        let mut slow = self.slow();
+        slow.claimed |= claim;
+        if !slow.claimed || slow.discarding {
+            return;
+        }
+        slow.discarding = true;
         loop {
-            let mut slow = self.slow();
-            slow.claimed |= claim;
-            if !slow.claimed {
-                break;
-            }
             let value = self.consumer.0.side.with_mut(|side| {
                 // SAFETY: stopped, the consumer is not busy, and we have the lock (3 above).
                 let side = unsafe { &mut *side };
                 // Acquire: with the release in `fill`.
                 let left = self.tail.0.load(Ordering::Acquire) != side.taken;
+                // Release: with the acquire in `has_room`. Only for the count: nothing is put in.
+                self.head.0.store(side.taken, Ordering::Release);
                 // SAFETY: as above, and there is one left.
                 left.then(|| unsafe { self.take(side) })
             });
+            let Some(value) = value else { break };
             drop(slow);
-            match value {
-                None => break,
-                Some(value) => panics.run(|| drop(value)),
-            };
+            panics.run(|| drop(value));
+            slow = self.slow();
         }
+        slow.discarding = false;
+        drop(slow);
         panics.resume();
     }
 }
