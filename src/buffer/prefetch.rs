@@ -329,7 +329,10 @@ impl<'a, T> Prefetch<'a, T> {
     /// If the system refuses a thread. Nothing is lost: it can be tried again.
     pub fn start(&mut self) -> io::Result<()> {
         if self.phase == Phase::Idle {
-            self.owner.start()?;
+            // What has been ended before it began needs no thread.
+            if lock(&self.stage.idle).is_some() {
+                self.owner.start()?;
+            }
             self.phase = Phase::Running;
         }
         Ok(())
@@ -457,7 +460,8 @@ impl<T> Iterator for Prefetch<'_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, (self.phase == Phase::Over).then_some(0))
+        let over = self.phase == Phase::Over || self.consumer.ring().is_stopped();
+        (0, over.then_some(0))
     }
 }
 
