@@ -36,9 +36,9 @@
 //!
 //! A side that is about to sleep says so in `state`, then looks once more; the other one does what
 //! it does, then looks at `state`; and there is a barrier between the two on both sides. To say so,
-//! to look once more and to fall asleep is one under the lock that the waker takes. For the consumer
-//! the barrier is asymmetric ([`Barrier`]), because the producer comes by for each value; for the
-//! producer an ordinary one is enough, because the consumer gives places back by the batch.
+//! to look once more and to fall asleep is one under the lock that the waker takes. The barrier is
+//! asymmetric ([`Barrier`]): who is about to sleep pays for both, because the other one may come by
+//! for each value.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -50,8 +50,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use self::barrier::Barrier;
 use super::Capacity;
 use crate::sync::{
-    AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, fence,
-    lock,
+    AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, lock,
 };
 use crate::unwind::{FirstPanic, Payload};
 
@@ -244,8 +243,8 @@ impl<T> Ring<T> {
         side.published = side.taken;
         // Release: the slots have been read. With the acquire in `has_room`.
         self.head.0.store(side.taken, Ordering::Release);
-        // With the fence in `Producer::sleep`: it sees the new head, or we see that it waits.
-        fence(Ordering::SeqCst);
+        // With the heavy barrier in `Producer::sleep`: it sees the new head, or we see that it waits.
+        self.rest.0.barrier.light();
         if self.state() & PRODUCER_WAITS == 0 {
             return false;
         }
