@@ -62,7 +62,9 @@ use super::{Capacity, Overflow};
 pub fn bounded<T>(capacity: Capacity, overflow: Overflow) -> (Producer<T>, Consumer<T>) {
     let (pushing, taking) = match overflow {
         Overflow::Block | Overflow::Error => {
-            let (pushing, taking) = ring(capacity);
+            let (pushing, mut taking) = ring(capacity);
+            // The producer sees each place: it may have no other way to know that there is one.
+            taking.give_back_one_by_one();
             let wait = if overflow == Overflow::Block { Wait::Forever } else { Wait::Never };
             (Pushing::Ring(pushing, wait), Taking::Ring(taking))
         }
