@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 use core::iter::FusedIterator;
+use core::mem;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,9 @@ use super::{Capacity, Overflow};
 pub fn bounded<T>(capacity: Capacity, overflow: Overflow) -> (Producer<T>, Consumer<T>) {
     let (pushing, taking) = match overflow {
         Overflow::Block | Overflow::Error => {
-            let (pushing, taking) = ring(capacity);
+            let (pushing, mut taking) = ring(capacity);
+            // The producer sees each place: it may have no other way to know that there is one.
+            taking.give_back_one_by_one();
             let wait = if overflow == Overflow::Block { Wait::Forever } else { Wait::Never };
             (Pushing::Ring(pushing, wait), Taking::Ring(taking))
         }
@@ -71,7 +74,7 @@ pub fn bounded<T>(capacity: Capacity, overflow: Overflow) -> (Producer<T>, Consu
             (Pushing::Queue(pushing, None), Taking::Queue(taking))
         }
     };
-    (Producer(pushing), Consumer(taking))
+    (Producer(pushing), Consumer { taking, over: false })
 }
 
 /// A value could not be pushed, and is given back.
@@ -241,7 +244,11 @@ impl<T> Producer<T> {
 /// `next` waits for a value. It is `None` when the producer has gone and everything has been taken,
 /// or when this has been closed; and then for ever.
 #[must_use = "a consumer that is dropped closes the buffer"]
-pub struct Consumer<T>(Taking<T>);
+pub struct Consumer<T> {
+    taking: Taking<T>,
+    /// The end has been seen, or brought about.
+    over: bool,
+}
 
 enum Taking<T> {
     Ring(ring::Consumer<T>),
@@ -251,10 +258,12 @@ enum Taking<T> {
 impl<T> Consumer<T> {
     #[inline]
     fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
-        match &mut self.0 {
+        let popped = match &mut self.taking {
             Taking::Ring(consumer) => consumer.pop(wait),
             Taking::Queue(consumer) => consumer.pop(wait),
-        }
+        };
+        self.over |= matches!(popped, Err(Nothing::Ever));
+        popped
     }
 
     /// Takes a value if there is one.
@@ -278,22 +287,24 @@ impl<T> Consumer<T> {
     }
 
     /// Ends it now: drops what is in the buffer, on this thread and before this returns, and refuses
-    /// what comes later. `true` if that was this call's doing.
+    /// what comes later. `true` if that was this call's doing; `false` if the end had come before.
     ///
     /// # Panics
     ///
     /// If a destructor does. All the others have run.
     pub fn close(&mut self) -> bool {
-        match &mut self.0 {
+        let over = mem::replace(&mut self.over, true);
+        let closed = match &mut self.taking {
             Taking::Ring(consumer) => consumer.ring().stop(),
             Taking::Queue(consumer) => consumer.stop(),
-        }
+        };
+        closed && !over
     }
 
     /// Refuses what comes later, but keeps what is in the buffer: that can still be taken. The end
     /// comes when the producer has gone. `true` if that was this call's doing.
     pub fn finish(&mut self) -> bool {
-        match &mut self.0 {
+        match &mut self.taking {
             Taking::Ring(consumer) => consumer.ring().finish(),
             Taking::Queue(consumer) => consumer.finish(),
         }
@@ -301,7 +312,7 @@ impl<T> Consumer<T> {
 
     /// How many values have been lost because the buffer was full.
     pub fn lost(&self) -> u64 {
-        match &self.0 {
+        match &self.taking {
             Taking::Ring(_) => 0,
             Taking::Queue(consumer) => consumer.lost(),
         }
@@ -309,7 +320,7 @@ impl<T> Consumer<T> {
 
     /// How many values are in the buffer at this moment, at most: see [`Producer::len`].
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match &self.taking {
             Taking::Ring(consumer) => consumer.ring().count(),
             Taking::Queue(consumer) => consumer.len(),
         }
@@ -327,6 +338,10 @@ impl<T> Iterator for Consumer<T> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         self.pop(Wait::Forever).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.over.then_some(0))
     }
 }
 

@@ -18,7 +18,7 @@ use super::wait::{Nothing, Wait};
 use crate::resume::{self, Resume, ResumeError, Resumed};
 use crate::stop::{Releasable, StopHandle, Stoppable};
 use crate::sync::{Mutex, lock, thread};
-use crate::unwind::{FirstPanic, Payload};
+use crate::unwind::{FirstPanic, Payload, Shield};
 
 /// A source that runs ahead on a thread of its own: an [`Iterator`] of what it gives, in order, of
 /// which up to a given number are there before they are asked for. Made by `prefetch` on any
@@ -133,6 +133,18 @@ struct Idle<'a, T> {
     weigh: Option<Weigh<'a, T>>,
 }
 
+impl<T> Idle<'_, T> {
+    /// Drops it all, whatever panics.
+    fn discard(self) -> FirstPanic {
+        let Idle { produce, producer, weigh } = self;
+        let mut panics = FirstPanic::default();
+        panics.run(|| drop(produce));
+        panics.run(|| drop(weigh));
+        drop(producer);
+        panics
+    }
+}
+
 /// What handle, thread and scope share.
 struct Upstream<'a, T> {
     ring: Arc<Ring<T>>,
@@ -142,6 +154,11 @@ struct Upstream<'a, T> {
 impl<'a, T> Upstream<'a, T> {
     fn take_idle(&self) -> Option<Idle<'a, T>> {
         lock(&self.idle).take()
+    }
+
+    /// Drops the source if it has not begun.
+    fn discard_idle(&self) -> FirstPanic {
+        self.take_idle().map(Idle::discard).unwrap_or_default()
     }
 }
 
@@ -156,8 +173,7 @@ impl<T: Send> Stage for Upstream<'_, T> {
         let mut panics = FirstPanic::default();
         // A panic in there is of a destructor, and so of a stop that was ours.
         let stopped = panics.run(|| self.ring.stop()).unwrap_or(true);
-        let idle = self.take_idle();
-        panics.run(|| drop(idle));
+        panics.join(self.discard_idle());
         panics.resume();
         stopped
     }
@@ -194,22 +210,27 @@ where
     G: Resume<Argument = (), Yield = T, Return = ()>,
 {
     let mut panics = FirstPanic::default();
+    let mut source = pin!(Some(source));
     panics.run(|| {
-        // Dropped in here, and so before the consumer can see the end.
-        let mut source = pin!(source);
+        let Some(mut source) = source.as_mut().as_pin_mut() else { return };
         while let Ok(place) = producer.reserve(Wait::Forever) {
             let Some(value) = resume::next(source.as_mut()) else { break };
             match &weigh {
                 None => place.fill(value),
                 Some(weigh) => {
-                    let weight = weigh(&value);
-                    if place.fill_weighed(value, weight).is_err() {
+                    let mut value = Shield::new(value);
+                    let weight = weigh(value.get_mut());
+                    if place.fill_weighed(value.into_inner(), weight).is_err() {
                         break;
                     }
                 }
             }
         }
     });
+    // Before the consumer can see the end. And not by the unwinding of a panic in there: another one
+    // would abort.
+    panics.run(|| source.set(None));
+    panics.run(|| drop(weigh));
     producer.leave(panics.into_payload());
 }
 
@@ -291,14 +312,16 @@ impl<'a, T> Prefetch<'a, T> {
     /// assert_eq!(chunks.count(), 10);
     /// ```
     pub fn weighing(mut self, most: usize, weigh: impl Fn(&T) -> usize + Send + 'a) -> Self {
-        match &mut *lock(&self.stage.idle) {
+        let replaced = match &mut *lock(&self.stage.idle) {
             Some(idle) => {
                 idle.producer.weigh(most);
-                idle.weigh = Some(Box::new(weigh));
+                idle.weigh.replace(Box::new(weigh))
             }
-            None if self.consumer.ring().is_stopped() => {}
+            // It has been ended before it began.
+            None if self.phase == Phase::Idle || self.consumer.ring().is_stopped() => None,
             None => panic!("watertight: `weighing` comes too late: the source has begun"),
-        }
+        };
+        drop(replaced); // Not under the lock.
         self.consumer.give_back_one_by_one();
         self
     }
@@ -311,7 +334,10 @@ impl<'a, T> Prefetch<'a, T> {
     /// If the system refuses a thread. Nothing is lost: it can be tried again.
     pub fn start(&mut self) -> io::Result<()> {
         if self.phase == Phase::Idle {
-            self.owner.start()?;
+            // What has been ended before it began needs no thread.
+            if lock(&self.stage.idle).is_some() {
+                self.owner.start()?;
+            }
             self.phase = Phase::Running;
         }
         Ok(())
@@ -326,7 +352,7 @@ impl<'a, T> Prefetch<'a, T> {
     pub fn finish(&mut self) -> bool {
         let finished = self.consumer.ring().finish();
         // If it has not begun it never will.
-        drop(self.stage.take_idle());
+        self.stage.discard_idle().resume();
         finished
     }
 
@@ -350,8 +376,7 @@ impl<'a, T> Prefetch<'a, T> {
         let over = self.phase == Phase::Over;
         self.phase = Phase::Over;
         let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
-        let idle = self.stage.take_idle();
-        panics.run(|| drop(idle));
+        panics.join(self.stage.discard_idle());
         if let Some(payload) = self.owner.leave() {
             panics.keep(payload);
         }
@@ -440,7 +465,8 @@ impl<T> Iterator for Prefetch<'_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, (self.phase == Phase::Over).then_some(0))
+        let over = self.phase == Phase::Over || self.consumer.ring().is_stopped();
+        (0, over.then_some(0))
     }
 }
 

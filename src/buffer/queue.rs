@@ -92,6 +92,12 @@ impl<T> Producer<T> {
             }
             lost = state.values.pop_front();
         }
+        if state.values.len() == state.values.capacity() {
+            // Twice as much, and never more than can be needed.
+            let len = state.values.len();
+            let more = len.max(4).min(self.0.capacity.get() - len);
+            state.values.reserve_exact(more);
+        }
         state.values.push_back(value);
         let waits = core::mem::take(&mut state.waits);
         drop(state);

@@ -36,20 +36,21 @@
 //!
 //! A side that is about to sleep says so in `state`, then looks once more; the other one does what
 //! it does, then looks at `state`; and there is a barrier between the two on both sides. To say so,
-//! to look once more and to fall asleep is one under the lock that the waker takes. For the consumer
-//! the barrier is asymmetric ([`Barrier`]), because the producer comes by for each value; for the
-//! producer an ordinary one is enough, because the consumer gives places back by the batch.
+//! to look once more and to fall asleep is one under the lock that the waker takes. The barrier is
+//! asymmetric ([`Barrier`]): who is about to sleep pays for both, because the other one may come by
+//! for each value.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+#[cfg(not(loom))]
+use alloc::vec::Vec;
 use core::mem::{MaybeUninit, needs_drop};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use self::barrier::Barrier;
 use super::Capacity;
 use crate::sync::{
-    AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, fence,
-    lock,
+    AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, lock,
 };
 use crate::unwind::{FirstPanic, Payload};
 
@@ -147,6 +148,8 @@ struct Slow {
     /// The ring is stopped and the consumer is not busy and will not be: who has the lock has the
     /// side.
     claimed: bool,
+    /// Somebody is dropping what is in there, and will come by at what is put in meanwhile.
+    discarding: bool,
     /// What the producer's panic carried, until somebody is told.
     panic: Option<Payload>,
 }
@@ -189,8 +192,15 @@ pub(super) fn ring<T>(capacity: Capacity) -> (Producer<T>, Consumer<T>) {
 
 #[cfg(not(loom))]
 fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
-    // SAFETY: what may be uninitialised needs no initialisation, in a cell or not.
-    unsafe { Box::new_uninit_slice(capacity.get()).assume_init() }
+    // Not `Box::new_uninit_slice`, which aborts the process if there is not enough.
+    let mut slots = Vec::new();
+    if slots.try_reserve_exact(capacity.get()).is_err() {
+        panic!("watertight: there is not enough memory for a buffer of {capacity} values");
+    }
+    // SAFETY: there is room for so many, and what may be uninitialised needs no initialisation, in a
+    // cell or not.
+    unsafe { slots.set_len(capacity.get()) };
+    slots.into_boxed_slice()
 }
 
 // Loom's cells are more than what is in them.
@@ -255,8 +265,8 @@ impl<T> Ring<T> {
         side.published = taken;
         // Release: the slots have been read. With the acquire in `has_room`.
         self.head.0.store(taken, Ordering::Release);
-        // With the fence in `Producer::sleep`: it sees the new head, or we see that it waits.
-        fence(Ordering::SeqCst);
+        // With the heavy barrier in `Producer::sleep`: it sees the new head, or we see that it waits.
+        self.rest.0.barrier.light();
         if self.state() & PRODUCER_WAITS == 0 {
             return false;
         }
@@ -330,31 +340,36 @@ impl<T> Ring<T> {
     }
 
     /// Drops what is in a stopped ring. `claim` says that the consumer is not busy and will not be;
-    /// without it this is left to whoever finds that out.
+    /// without it this is left to whoever finds that out. One thread drops it all, or the call that
+    /// has begun could return while the last value is being dropped by another.
     #[cold]
     fn discard(&self, claim: bool) {
         let mut panics = FirstPanic::default();
+        let mut slow = self.slow();
+        slow.claimed |= claim;
+        if !slow.claimed || slow.discarding {
+            return;
+        }
+        slow.discarding = true;
         loop {
-            let mut slow = self.slow();
-            slow.claimed |= claim;
-            if !slow.claimed {
-                break;
-            }
             let value = self.consumer.0.side.with_mut(|side| {
                 // SAFETY: stopped, the consumer is not busy, and we have the lock (3 above).
                 let side = unsafe { &mut *side };
                 // Acquire: with the release in `fill`.
                 side.seen = self.tail.0.load(Ordering::Acquire);
                 side.next_turn(usize::MAX);
+                // Release: with the acquire in `has_room`. Only for the count: nothing is put in.
+                self.head.0.store(side.taken(), Ordering::Release);
                 // SAFETY: as above, and the turn goes up to `tail` at the most.
                 (side.left > 0).then(|| unsafe { self.take(side) })
             });
+            let Some(value) = value else { break };
             drop(slow);
-            match value {
-                None => break,
-                Some(value) => panics.run(|| drop(value)),
-            };
+            panics.run(|| drop(value));
+            slow = self.slow();
         }
+        slow.discarding = false;
+        drop(slow);
         panics.resume();
     }
 }

@@ -10,6 +10,8 @@ mod g11_cheap;
 mod g12_observable;
 #[cfg(feature = "std")]
 mod g1_scope_end;
+#[cfg(feature = "std")]
+mod g1_threads;
 mod g2_one_fate;
 mod g3_release;
 mod g4_stop;

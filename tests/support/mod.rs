@@ -12,6 +12,9 @@ use std::task::{Context, Poll};
 
 use watertight::{Co, Gen, generator};
 
+#[cfg(feature = "std")]
+pub mod threads;
+
 /// Counts births and deaths. Everything it made must have died exactly once: that is what
 /// [`Ledger::assert_settled`] asserts.
 #[derive(Clone, Default)]

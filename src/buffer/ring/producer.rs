@@ -7,7 +7,7 @@ use core::mem::replace;
 use super::patience::Patience;
 use super::{CLOSED, CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP};
 use crate::buffer::wait::{NoPlace, Wait};
-use crate::sync::{Ordering, fence, wait_until};
+use crate::sync::{Ordering, wait_until};
 use crate::unwind::Payload;
 
 /// The weights of what is in the ring.
@@ -113,8 +113,8 @@ impl<T> Producer<T> {
         let mut slow = ring.slow();
         let ready = loop {
             ring.rest.0.state.fetch_or(PRODUCER_WAITS, Ordering::Relaxed);
-            // With the fence in `publish`. That of a stop or a finish is the lock.
-            fence(Ordering::SeqCst);
+            // With the light barrier in `publish`. That of a stop or a finish is the lock.
+            ring.rest.0.barrier.heavy();
             if self.has_room(weight) || ring.state() & closed != 0 {
                 break true;
             }
