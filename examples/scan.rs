@@ -7,25 +7,32 @@
 //! cargo run --release --example scan -- ~ TODO --timeout 0.5
 //! ```
 //!
-//! The search is three generators, one inside the other: [`Search::hits`] pulls [`Search::files`]
-//! and, for each file, [`Search::hits_in`]. The inner ones are pinned in the body of the first,
-//! without an allocation; the first is in a scope, and so it is over when that is, whatever became
-//! of its handle. Nobody closes a file here: it is a local of the body that reads it, and goes with
-//! it. The account at the end shows that this is enough, even when the search is left mid-file.
+//! One thread reads and one searches, with a bounded buffer between them:
+//!
+//! ```text
+//! files, chunks_of, chunks, batches   on a thread of the scope, prefetched: so far and no further
+//! hits                                in the scope, on the main thread, which prints
+//! ```
+//!
+//! Each of these is a generator that pulls the one before it. On the reading thread the inner ones
+//! are pinned in the bodies that pull them, without an allocation. All are over when the scope is,
+//! the thread included, whatever became of the handles. Nobody closes a file here: it is a local of
+//! the body that reads it, and goes with it. The account at the end shows that this is enough, even
+//! when the search is left while a file is being read.
 
-use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::mem;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::str;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use allocation_counter::AllocationInfo;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::{Parser, ValueEnum};
@@ -33,19 +40,37 @@ use regex::Regex;
 use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 use watertight::{
-    Gen, Outcome, Resume, ScopeStats, StopHandle, StopToken, Stoppable, TryGen, generator, scope,
+    Capacity, Co, Gen, Prefetch, ScopeStats, StopHandle, StopToken, TryGen, generator, scope_under,
     try_generator,
 };
 
+#[path = "scan/account.rs"]
+mod account;
+
+use account::{Account, Alive, Clock, Ended, Open, Report};
+
 /// The longest line that is read, its ending included. Whatever a file holds, this bounds the
 /// memory that it costs: a file with a longer line is passed over from there on.
-const LONGEST_LINE: u64 = 1 << 20;
+const LONGEST_LINE: usize = 1 << 20;
+
+/// How much is read at once, and with how much a batch is full. The threads hand over batches, because
+/// to wake the other one takes longer than to read a small file.
+const CHUNK: usize = 32 << 10;
+
+/// A batch is full with so many pieces, too. Each is of one file.
+const PIECES: usize = 8;
+
+/// How far the reading thread may be ahead, the batch that it is working on included. So when the
+/// search stops, no more than `BATCHES_AHEAD * PIECES` files have been opened in vain, and those in
+/// the rest of the batch that is being searched.
+const BATCHES_AHEAD: usize = 8;
+
+/// And no further than so many bytes, with one batch on top: lines may be long.
+const BYTES_AHEAD: usize = 256 << 10;
 
 const PATH: Style = AnsiColor::Magenta.on_default();
 const LINE: Style = AnsiColor::Green.on_default();
 const MATCH: Style = AnsiColor::Red.on_default().bold();
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Prints the first lines that match a pattern, then what the search opened and released.
 #[derive(Parser)]
@@ -100,7 +125,7 @@ const AFTER_HELP: &str = "\
 Examples:
   scan                        the first ten functions under the current directory
   scan src TODO --all         every TODO under src
-  scan src 'impl.* for' -n 3  three, and no file after the third is opened
+  scan src 'impl.* for' -n 3  three, and then no file is read any more
   scan ~ TODO --timeout 0.5   what half a second is enough for
   scan . --forget             forgotten, and released all the same
   scan . --leak               a leak, made on purpose
@@ -143,87 +168,80 @@ enum Failure {
     Output(io::Error),
 }
 
-/// How many of something began and how many of those have ended.
-#[derive(Default)]
-struct Tally {
-    begun: Cell<i64>,
-    ended: Cell<i64>,
-}
-
-/// One of them, for as long as it lives.
-struct Alive<'a>(&'a Tally);
-
-impl Tally {
-    fn begin(&self) -> Alive<'_> {
-        add(&self.begun, 1);
-        Alive(self)
-    }
-
-    fn alive(&self) -> i64 {
-        self.begun.get() - self.ended.get()
-    }
-}
-
-impl Drop for Alive<'_> {
-    fn drop(&mut self) {
-        add(&self.0.ended, 1);
-    }
-}
-
-fn add(count: &Cell<i64>, n: i64) {
-    count.set(count.get() + n);
-}
-
-/// What the search did. The generators share it, on one thread: hence the cells.
-#[derive(Default)]
-struct Account {
-    generators: Tally,
-    opened: Tally,
-    directories: Cell<i64>,
-    files: Cell<i64>,
-    lines: Cell<i64>,
-    bytes: Cell<i64>,
-    matches: Cell<i64>,
-    unreadable: Cell<i64>,
-    not_text: Cell<i64>,
-    too_long: Cell<i64>,
-}
-
 /// An open file that is counted. Fields are dropped in the order in which they are declared, so it
 /// counts as closed only when it is.
 struct Opened<'a> {
     reader: BufReader<File>,
     _counted: Alive<'a>,
+    path: &'a Path,
+    /// What was read last.
+    lines: Vec<u8>,
+}
+
+/// Some lines of a file.
+struct Chunk {
+    path: Arc<Path>,
+    text: Box<str>,
+    /// Where the search is: the number of the line that comes next, and where in the text it begins.
+    line: u64,
+    at: usize,
+}
+
+/// What is handed over at once.
+#[derive(Default)]
+struct Batch {
+    chunks: Vec<Found<Chunk>>,
+    bytes: usize,
 }
 
 /// A line that matches.
 struct Hit {
-    path: PathBuf,
+    path: Arc<Path>,
     line: u64,
     text: String,
 }
 
-type Found = Result<Hit, Problem>;
+type Found<T> = Result<T, Problem>;
 
-struct Search<'a> {
-    args: &'a Args,
-    account: &'a Account,
-    /// That of [`hits`](Search::hits), which has to be made before there is one.
-    stop: OnceCell<StopToken>,
+/// `true` if there were no more hits, `false` if there were enough.
+type Printed = io::Result<bool>;
+
+/// Borrowed by both threads.
+struct Search {
+    args: Args,
+    account: Account,
+    /// A stop waits for the next yield. Bodies that may be long in coming to one ask for themselves.
+    stop: StopToken,
 }
 
-impl Search<'_> {
-    /// Every matching line of every file, and every problem on the way.
-    fn hits(&self) -> Gen<Found, impl Future<Output = ()>> {
+impl Search {
+    /// What is read ahead of the search, on a thread of its own.
+    fn batches(&self) -> Gen<Batch, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
-            // A clone has scratch memory of its own, which is then released with this body.
-            let pattern = self.args.pattern.clone();
+            let mut batch = Batch::default();
+            for chunk in pin!(self.chunks()) {
+                batch.bytes += chunk.as_ref().map_or(0, |chunk| chunk.text.len());
+                batch.chunks.push(chunk);
+                if batch.bytes >= CHUNK || batch.chunks.len() == PIECES {
+                    co.yield_(mem::take(&mut batch)).await;
+                }
+            }
+            if !batch.chunks.is_empty() {
+                co.yield_(batch).await;
+            }
+        })
+    }
+
+    /// The text of every file, piece by piece, and every problem on the way.
+    fn chunks(&self) -> Gen<Found<Chunk>, impl Future<Output = ()>> {
+        generator(async move |mut co| {
+            let _alive = self.account.generators.begin();
             for file in pin!(self.files()) {
                 match file {
-                    // The inner generator borrows from this body, and lives in it. If the search
-                    // is dropped at this yield, the file goes first, then the path, then the walk.
-                    Ok(path) => co.yield_all(pin!(self.hits_in(&path, &pattern))).await,
+                    // The inner generator borrows from this body, and lives in it. If this is
+                    // dropped at this yield, the file goes first, then the path, then the walk.
+                    Ok(path) => co.yield_all(pin!(self.chunks_of(&path))).await,
                     Err(problem) => co.yield_(Err(problem)).await,
                 }
             }
@@ -231,11 +249,14 @@ impl Search<'_> {
     }
 
     /// The files under the root, in the order of their names, found as they are asked for.
-    fn files(&self) -> Gen<Result<PathBuf, Problem>, impl Future<Output = ()>> {
+    fn files(&self) -> Gen<Found<Arc<Path>>, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
             let tree = WalkDir::new(&self.args.directory).sort_by_file_name().into_iter();
             for entry in tree.filter_entry(|entry| self.wanted(entry)) {
+                if self.stop.is_stopped() {
+                    break; // Nobody listens any more.
+                }
                 let entry = match entry {
                     Ok(entry) => entry,
                     Err(error) => {
@@ -244,21 +265,18 @@ impl Search<'_> {
                     }
                 };
                 let path = entry.path();
-                if let Err(problem) = self.in_time(path) {
-                    co.yield_(Err(problem)).await;
-                }
                 let (is_dir, is_file) = match entry.depth() {
                     // The root was asked for by name, so it may be a link.
                     0 => (path.is_dir(), path.is_file()),
                     _ => (entry.file_type().is_dir(), entry.file_type().is_file()),
                 };
                 if is_dir {
-                    add(&self.account.directories, 1);
+                    self.account.directories.add(1);
                 }
                 // Nothing else is opened: a pipe, for one, would block.
                 if is_file {
-                    add(&self.account.files, 1);
-                    co.yield_(Ok(path.strip_prefix(".").unwrap_or(path).to_owned())).await;
+                    self.account.files.add(1);
+                    co.yield_(Ok(path.strip_prefix(".").unwrap_or(path).into())).await;
                 }
             }
         })
@@ -271,116 +289,186 @@ impl Search<'_> {
         self.args.unrestricted || entry.depth() == 0 || !(hidden || build)
     }
 
-    /// A stop waits for the next yield. A body that may be long in coming to one asks for itself, and
-    /// then yields this problem: if it just returned, the search would count as completed.
-    fn in_time(&self, path: &Path) -> Result<(), Problem> {
-        match self.stop.get().is_some_and(StopToken::is_stopped) {
-            true => Err(Problem::OutOfTime { path: path.to_owned() }),
-            false => Ok(()),
-        }
-    }
-
-    /// The matching lines of one file. A problem is the last item.
-    ///
-    /// One buffer serves every line. It cannot leave the body that reads into it, so the matching
-    /// is done here and only the lines that match are copied.
-    fn hits_in(
-        &self,
-        path: &Path,
-        pattern: &Regex,
-    ) -> TryGen<Hit, impl Future<Output = Result<(), Problem>>> {
-        try_generator(async move |mut co| {
+    /// The text of one file. A problem is the last item.
+    fn chunks_of(&self, path: &Arc<Path>) -> TryGen<Chunk, impl Future<Output = Found<()>>> {
+        try_generator(async move |mut co: Co<Chunk>| {
             let _alive = self.account.generators.begin();
-            let unreadable = |source| Problem::Unreadable { path: path.to_owned(), source };
-            let reader = BufReader::new(File::open(path).map_err(unreadable)?);
-            let mut file = Opened { reader, _counted: self.account.opened.begin() };
-            let mut buffer = Vec::new();
-            for line in 1.. {
-                self.in_time(path)?;
-                buffer.clear();
-                // One byte more than is allowed tells the longest line from one that is too long.
-                let mut reader = file.reader.by_ref().take(LONGEST_LINE + 1);
-                let read = reader.read_until(b'\n', &mut buffer).map_err(unreadable)?;
-                if read == 0 {
-                    break;
-                }
-                add(&self.account.bytes, read as i64);
-                if read as u64 > LONGEST_LINE {
-                    return Err(Problem::TooLong { path: path.to_owned(), line });
-                }
-                add(&self.account.lines, 1);
-                let Ok(text) = str::from_utf8(&buffer) else {
-                    return Err(Problem::NotText { path: path.to_owned(), line });
-                };
-                let text = text.strip_suffix('\n').unwrap_or(text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                if pattern.is_match(text) {
-                    let text = text.to_owned();
-                    co.yield_(Hit { path: path.to_owned(), line, text }).await;
+            let mut file = Opened::open(path, &self.account)?;
+            let mut line = 1;
+            while file.read_lines(line, &self.stop)? {
+                let text = text_in(&file.lines);
+                let ends = text.bytes().filter(|&byte| byte == b'\n').count();
+                // The last line of a file may have no ending.
+                let lines = ends + usize::from(!text.is_empty() && !text.ends_with('\n'));
+                let is_text = text.len() == file.lines.len();
+                self.account.read.add(lines, text.len());
+                let chunk = Chunk { path: path.clone(), text: text.into(), line, at: 0 };
+                co.yield_(chunk).await;
+                line += lines as u64;
+                if !is_text {
+                    return Err(Problem::NotText { path: path.to_path_buf(), line });
                 }
             }
             Ok(())
         })
     }
 
-    /// Pulls hits and prints them until there are enough. What it leaves behind is suspended, and
-    /// will read no further unless it is asked to.
-    fn print(&self, hits: impl Iterator<Item = Found>, out: &mut impl Write) -> io::Result<()> {
+    /// Every line that matches, and every problem on the way.
+    fn hits<'a>(
+        &'a self,
+        mut batches: Prefetch<'a, Batch>,
+    ) -> Gen<Found<Hit>, impl Future<Output = ()>> {
+        generator(async move |mut co| {
+            let _alive = self.account.generators.begin();
+            // A clone has scratch memory of its own, which is then released with this body.
+            let pattern = self.args.pattern.clone();
+            let mut at: Arc<Path> = self.args.directory.as_path().into();
+            while let Some(batch) = batches.next() {
+                self.account.peak.store(batches.stats().peak as i64, Ordering::Relaxed);
+                for chunk in batch.chunks {
+                    match chunk {
+                        Ok(mut chunk) => {
+                            at = chunk.path.clone();
+                            while let Some(hit) = self.next_in(&mut chunk, &pattern) {
+                                co.yield_(Ok(hit)).await;
+                            }
+                        }
+                        Err(problem) => co.yield_(Err(problem)).await,
+                    }
+                }
+            }
+            // A stop ends the batches as if there were no more.
+            if self.stop.is_stopped() {
+                co.yield_(Err(Problem::OutOfTime { path: at.to_path_buf() })).await;
+            }
+        })
+    }
+
+    /// The next line that matches, if there is one and there is time.
+    fn next_in(&self, chunk: &mut Chunk, pattern: &Regex) -> Option<Hit> {
+        let (first, start) = (chunk.line, chunk.at);
+        let mut hit = None;
+        for text in chunk.text[start..].split_inclusive('\n') {
+            if hit.is_some() || self.stop.is_stopped() {
+                break;
+            }
+            let line = chunk.line;
+            chunk.line += 1;
+            chunk.at += text.len();
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            if pattern.is_match(text) {
+                hit = Some(Hit { path: chunk.path.clone(), line, text: text.to_owned() });
+            }
+        }
+        self.account.searched.add((chunk.line - first) as usize, chunk.at - start);
+        hit
+    }
+
+    /// Pulls hits and prints them until there are enough, or no more.
+    fn print(&self, hits: impl Iterator<Item = Found<Hit>>, out: &mut impl Write) -> Printed {
         let pattern = self.args.pattern.clone();
         let limit = if self.args.all { i64::MAX } else { self.args.max_matches.get().into() };
         for hit in hits {
             match hit {
                 Ok(hit) => {
-                    add(&self.account.matches, 1);
+                    self.account.matches.add(1);
                     hit.print(&pattern, out)?;
                     if self.account.matches.get() == limit {
-                        break;
+                        return Ok(false);
                     }
                 }
                 Err(problem) => self.account.pass_over(&problem, self.args.verbose),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The whole search, from the first pull to the release of the last thing it held.
-    fn run(
-        &self,
-        hits: Stoppable<impl Resume<Argument = (), Yield = Found, Return = ()>>,
-        stop: &StopHandle,
-        out: &mut impl Write,
-    ) -> (Ended, io::Result<()>) {
-        if self.args.leak {
-            let mut hits = Box::pin(hits);
-            let written = self.print(&mut hits, out);
-            let open = Open::now(self.account);
-            let by_us = stop.stop();
-            mem::forget(hits);
-            return (Ended { open, by_us, scope: ScopeStats::default() }, written);
-        }
-        scope(|s| {
-            let mut hits = s.adopt_generator(hits);
-            let written = self.print(&mut hits, out);
-            let open = Open::now(self.account);
-            // From here on it reads no further. Who owns it releases it: the handle, or the scope.
-            let by_us = stop.stop();
+    fn run(&self, stop: &StopHandle, out: &mut impl Write) -> (Ended, Printed) {
+        scope_under(stop, |s| {
+            let batches = s.prefetch_generator(Capacity::items(BATCHES_AHEAD), self.batches());
+            let batches = batches.weighing(BYTES_AHEAD, |batch| batch.bytes);
+            let mut hits = s.adopt_generator(self.hits(batches));
+            let printed = self.print(&mut hits, out);
+            let open = Open::now(&self.account);
+            let how = match printed {
+                Ok(true) if !stop.is_stopped() => "searched to the end",
+                // The thread reads no further, and what it has read ahead is dropped.
+                Ok(false) | Err(_) if stop.stop() => "stopped early",
+                _ => "stopped by the time limit",
+            };
+            // Who owns the hits releases them: the handle, or the scope. It has the thread, too, and
+            // waits for that before it returns.
             match self.args.forget {
                 true => mem::forget(hits),
                 false => drop(hits),
             }
-            (Ended { open, by_us, scope: s.stats() }, written)
+            (Ended { open, how, scope: s.stats() }, printed)
         })
+    }
+
+    /// The same without a scope. What a thread borrows there has to be there for ever, and to forget
+    /// its handle is to have it, too: asleep, with a full buffer and an open file.
+    fn leak(&'static self, _: &StopHandle, out: &mut impl Write) -> (Ended, Printed) {
+        let batches = self.batches().prefetch(Capacity::items(BATCHES_AHEAD));
+        let mut hits = Box::pin(self.hits(batches.weighing(BYTES_AHEAD, |batch| batch.bytes)));
+        let printed = self.print(&mut hits, out);
+        let open = Open::now(&self.account);
+        mem::forget(hits);
+        let how = match printed {
+            Ok(true) => "searched to the end",
+            Ok(false) | Err(_) => "left unfinished",
+        };
+        (Ended { open, how, scope: ScopeStats::default() }, printed)
     }
 }
 
-/// How a search went.
-struct Ended {
-    /// What was open after the last pull.
-    open: Open,
-    /// It was we who stopped it: it had not ended, and the time was not up.
-    by_us: bool,
-    /// Just before the scope ended.
-    scope: ScopeStats,
+impl<'a> Opened<'a> {
+    fn open(path: &'a Path, account: &'a Account) -> Found<Self> {
+        let file = File::open(path)
+            .map_err(|source| Problem::Unreadable { path: path.to_owned(), source })?;
+        let reader = BufReader::with_capacity(CHUNK, file);
+        Ok(Opened { reader, _counted: account.opened.begin(), path, lines: Vec::new() })
+    }
+
+    /// Reads the next whole lines, of which the first has this number. `false` if there are none, or
+    /// no time.
+    fn read_lines(&mut self, number: u64, stop: &StopToken) -> Found<bool> {
+        self.lines.clear();
+        while !stop.is_stopped() {
+            let path = || self.path.to_owned();
+            let block = self
+                .reader
+                .fill_buf()
+                .map_err(|source| Problem::Unreadable { path: path(), source })?;
+            if block.is_empty() {
+                return Ok(!self.lines.is_empty());
+            }
+            // What is there already is the beginning of the first line.
+            let first = block.iter().position(|&byte| byte == b'\n').map_or(block.len(), |n| n + 1);
+            if self.lines.len() + first > LONGEST_LINE {
+                return Err(Problem::TooLong { path: path(), line: number });
+            }
+            let whole = block.iter().rposition(|&byte| byte == b'\n').map(|n| n + 1);
+            let taken = whole.unwrap_or(block.len());
+            self.lines.extend_from_slice(&block[..taken]);
+            self.reader.consume(taken);
+            if whole.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The lines before the first one that is not UTF-8.
+fn text_in(lines: &[u8]) -> &str {
+    str::from_utf8(lines).unwrap_or_else(|error| {
+        let valid = &lines[..error.valid_up_to()];
+        let whole = valid.iter().rposition(|&byte| byte == b'\n').map_or(0, |n| n + 1);
+        str::from_utf8(&valid[..whole]).expect("less than what is valid")
+    })
 }
 
 impl Hit {
@@ -405,7 +493,7 @@ impl Account {
             Problem::NotText { .. } => (&self.not_text, verbose),
             Problem::TooLong { .. } => (&self.too_long, verbose),
         };
-        add(count, 1);
+        count.add(1);
         if tell {
             complain(problem);
         }
@@ -418,109 +506,7 @@ fn complain(error: &dyn fmt::Display) {
     let _ = writeln!(io::stderr(), "scan: {error}");
 }
 
-/// What is open or alive at one moment.
-struct Open {
-    files: i64,
-    generators: i64,
-    /// Of the whole process, where the system says.
-    descriptors: Option<i64>,
-}
-
-impl Open {
-    fn now(account: &Account) -> Self {
-        // Reading the list takes one descriptor more.
-        let list = fs::read_dir("/proc/self/fd").ok();
-        Open {
-            files: account.opened.alive(),
-            generators: account.generators.alive(),
-            descriptors: list.map(|list| list.count() as i64 - 1),
-        }
-    }
-}
-
-/// The account made up: our own counts, and what the allocator and the system say.
-struct Report<'a> {
-    account: &'a Account,
-    before: Open,
-    ended: Ended,
-    outcome: Option<Outcome>,
-    after: Open,
-    heap: AllocationInfo,
-    elapsed: Duration,
-}
-
-impl Report<'_> {
-    fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        let Report { account, before, ended, outcome, after, heap, elapsed } = self;
-        let Ended { open: at_stop, by_us, scope } = ended;
-        let Account { generators, opened, directories, files, lines, bytes, .. } = account;
-        let [directories, files, lines, bytes] = [directories, files, lines, bytes].map(Cell::get);
-        let [opened, closed] = [&opened.begun, &opened.ended].map(Cell::get);
-        let [started, released] = [&generators.begun, &generators.ended].map(Cell::get);
-        let Account { unreadable, not_text, too_long, .. } = account;
-        let [unreadable, not_text, too_long] = [unreadable, not_text, too_long].map(Cell::get);
-
-        let matches = Several(account.matches.get(), "matching line");
-        let open = Several(at_stop.files, "file");
-        let alive = Several(at_stop.generators, "generator");
-        let how = match outcome {
-            Some(Outcome::Completed) => "searched to the end",
-            Some(Outcome::Stopped) if *by_us => "stopped early",
-            Some(Outcome::Stopped) => "stopped by the time limit",
-            // An outcome comes with the release.
-            Some(Outcome::Dropped | Outcome::Panicked) | None => "left unfinished",
-        };
-        writeln!(out, "\n{matches}; {how}, with {open} open and {alive} alive\n")?;
-        writeln!(out, "directories  {directories} visited")?;
-        writeln!(out, "files        {files} visited, {opened} opened, {closed} closed")?;
-        writeln!(out, "generators   {started} started, {released} released")?;
-        let ScopeStats { created, alive: left, .. } = scope;
-        writeln!(out, "scope        {created} created, {left} left for its end to release")?;
-        writeln!(out, "read         {lines} lines, {bytes} bytes")?;
-        writeln!(
-            out,
-            "passed over  {unreadable} unreadable, {not_text} not UTF-8, \
-             {too_long} with too long a line",
-        )?;
-        let AllocationInfo { bytes_max, bytes_current, .. } = heap;
-        writeln!(out, "heap         {bytes_max} bytes at most, {bytes_current} after")?;
-        if let [Some(before), Some(then), Some(after)] =
-            [before, at_stop, after].map(|open| open.descriptors)
-        {
-            writeln!(out, "descriptors  {before} before, {then} at the stop, {after} after")?;
-        }
-        writeln!(out, "time         {elapsed:.1?}\n")?;
-        let left = self.left();
-        match left.is_empty() {
-            true => writeln!(out, "{GOOD}nothing left alive{GOOD:#}"),
-            false => writeln!(out, "{BAD}left alive: {}{BAD:#}", left.join(", ")),
-        }
-    }
-
-    /// What does not add up. (More released than begun would not, either.)
-    fn left(&self) -> Vec<String> {
-        let Report { before, after, heap, .. } = self;
-        let descriptors = after.descriptors.unwrap_or(0) - before.descriptors.unwrap_or(0);
-        let left = [
-            Several(after.files, "file"),
-            Several(after.generators, "generator"),
-            Several(heap.bytes_current, "byte"),
-            Several(descriptors, "descriptor"),
-        ];
-        left.iter().filter(|several| several.0 != 0).map(Several::to_string).collect()
-    }
-}
-
-/// `1 file`, `2 files`.
-struct Several(i64, &'static str);
-
-impl fmt::Display for Several {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
-    }
-}
-
-fn run(args: &Args) -> Result<ExitCode, Failure> {
+fn run(args: Args) -> Result<ExitCode, Failure> {
     fs::metadata(&args.directory)
         .and_then(|root| match root.is_dir() || root.is_file() {
             true => Ok(()),
@@ -534,28 +520,35 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Color::Never => ColorChoice::Never,
     };
     let mut out = AutoStream::new(io::stdout().lock(), color);
-    let account = Account::default();
-    let before = Open::now(&account);
-    let start = Instant::now();
-    // The heap is counted for this thread. The one that watches the time shares the stop handle and
-    // may be the last to let go of it, so that is made before the count begins. (Where nobody counts,
-    // `s.stoppable` in the scope is shorter.)
-    let search = Search { args, account: &account, stop: OnceCell::new() };
-    let (hits, stop) = search.hits().stoppable();
-    search.stop.get_or_init(|| stop.token());
-    let deadline = args.timeout.map(|limit| stop.stop_after(limit));
-    let mut ended = None;
-    let heap = allocation_counter::measure(|| ended = Some(search.run(hits, &stop, &mut out)));
-    drop(deadline);
-    let elapsed = start.elapsed();
-    let Some((ended, written)) = ended else { unreachable!("`measure` calls its closure") };
-    let (outcome, after) = (stop.outcome(), Open::now(&account));
-    let report = Report { account: &account, before, ended, outcome, after, heap, elapsed };
+    let _clock = args.timeout.map(|_| Clock::start());
+    // A group for all that the search is. The clock shares it, and may be the last to let go of it,
+    // so it is there before the count begins, and so is the list of what is in it, which comes with
+    // the first. (Where nobody counts, `s.stop_handle()` in a scope is shorter.)
+    let stop = StopHandle::new();
+    drop(stop.child());
+    let search = Search { args, account: Account::default(), stop: stop.token() };
+    match search.args.leak {
+        false => account_for(&search, &stop, &mut out, Search::run),
+        true => account_for(Box::leak(Box::new(search)), &stop, &mut out, Search::leak),
+    }
+}
 
-    match written.and_then(|()| report.print(&mut out)) {
+/// Runs the search, then prints what it opened and released.
+fn account_for<'a, W: Write>(
+    search: &'a Search,
+    stop: &StopHandle,
+    out: &mut W,
+    run: impl FnOnce(&'a Search, &StopHandle, &mut W) -> (Ended, Printed),
+) -> Result<ExitCode, Failure> {
+    let account = &search.account;
+    let (report, printed) = Report::of(account, || {
+        let _deadline = search.args.timeout.map(|limit| stop.stop_after(limit));
+        run(search, stop, out)
+    });
+    match printed.and_then(|_| report.print(out)) {
         // The reader has seen enough (`scan | head -1`): one more way to stop early, and no error.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written.map_err(Failure::Output)?,
+        printed => printed.map_err(Failure::Output)?,
     }
     Ok(match account.matches.get() {
         _ if !report.left().is_empty() => ExitCode::from(2),
@@ -565,7 +558,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn main() -> ExitCode {
-    run(&Args::parse()).unwrap_or_else(|failure| {
+    run(Args::parse()).unwrap_or_else(|failure| {
         complain(&failure);
         ExitCode::from(2)
     })

@@ -47,8 +47,8 @@ fn modified(path: &Path) -> Option<SystemTime> {
 fn newest_source() -> Option<SystemTime> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = WalkDir::new(package.join("src")).into_iter().flatten();
-    let example = package.join("examples/scan.rs");
-    library.map(DirEntry::into_path).chain([example]).filter_map(|path| modified(&path)).max()
+    let example = ["examples/scan.rs", "examples/scan/account.rs"].map(|file| package.join(file));
+    library.map(DirEntry::into_path).chain(example).filter_map(|path| modified(&path)).max()
 }
 
 fn build(directory: &Path) {
@@ -139,9 +139,21 @@ fn scan<A: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = A>) ->
     assert!(peak > 0, "{run:#?}");
     assert_eq!(after, 0, "{run:#?}");
     if cfg!(target_os = "linux") {
-        let [before, _, after] = run.row("descriptors").try_into().unwrap();
-        assert_eq!(before, after, "{run:#?}");
+        for row in ["descriptors", "threads"] {
+            let [before, _, after] = run.row(row).try_into().unwrap();
+            assert_eq!(before, after, "{run:#?}");
+        }
     }
+    let [read, searched, in_vain] = ["read", "searched", "in vain"].map(|row| run.row(row));
+    for (read, searched, in_vain) in [0, 1].map(|n| (read[n], searched[n], in_vain[n])) {
+        assert!(in_vain >= 0 && searched + in_vain == read, "{run:#?}");
+    }
+    if run.ending() == "searched to the end" {
+        assert_eq!(in_vain, [0, 0], "{run:#?}");
+    }
+    let [places, taken] = run.row("buffer").try_into().unwrap();
+    assert_eq!(places, BATCHES_AHEAD);
+    assert!(taken <= places, "{run:#?}");
     assert_ne!(run.ending(), "left unfinished", "{run:#?}");
     assert!(run.account.ends_with("\nnothing left alive\n"), "{run:#?}");
     assert_eq!(run.code, Some(if run.hits.is_empty() { 1 } else { 0 }), "{run:#?}");
@@ -160,6 +172,20 @@ fn tree(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 const NONE: [&str; 0] = [];
+
+/// How far the thread that reads may be ahead, as `scan` has it: so many batches of so many pieces of
+/// files, and so many bytes.
+const BATCHES_AHEAD: i64 = 8;
+const PIECES: i64 = 8;
+const BYTES_AHEAD: i64 = 256 << 10;
+
+/// A batch of a long file with short lines is one piece of it, not much longer than this.
+const CHUNK: i64 = 32 << 10;
+
+/// A file that is much longer than what may be read ahead. Only its first line matches.
+fn long() -> Vec<u8> {
+    [b"fn first() {}\n".to_vec(), b"nothing here\n".repeat(1 << 20)].concat()
+}
 
 #[test]
 fn without_arguments_it_finds_the_functions_here_in_the_order_of_names() {
@@ -189,32 +215,88 @@ fn without_arguments_it_finds_the_functions_here_in_the_order_of_names() {
 }
 
 #[test]
-fn g3_g10_after_the_last_match_the_file_is_closed_and_no_other_is_opened() {
-    let names: Vec<String> = (0..30).map(|n| format!("{n:02}.txt")).collect();
+fn g3_g5_after_the_last_match_no_more_is_read_than_the_bound_allows() {
+    let names: Vec<String> = (0..300).map(|n| format!("{n:03}.txt")).collect();
     let files: Vec<(&str, &[u8])> =
         names.iter().map(|name| (name.as_str(), b"hit\nmiss\nhit\n".as_slice())).collect();
     let tree = tree(&files);
+    // The reader goes on while it is being told to stop, but only so far: its own bound, and the
+    // batch that has been taken.
+    let most = |batches: i64| (batches + BATCHES_AHEAD) * PIECES;
 
-    let run = scan(tree.path(), [".", "hit"]);
-    assert_eq!(run.hits.len(), 10);
-    assert_eq!(run.hits[9], "04.txt:3: hit");
-    assert_eq!(run.files(), [5, 5, 5]);
-    let stopped = "10 matching lines; stopped early, with 1 file open and 3 generators alive\n";
-    assert!(run.account.starts_with(stopped), "{run:#?}");
-    if cfg!(target_os = "linux") {
-        let descriptors = run.row("descriptors");
-        assert_eq!(descriptors[1], descriptors[0] + 1, "{run:#?}");
+    for _ in 0..20 {
+        let run = scan(tree.path(), [".", "hit"]);
+        assert_eq!(run.hits.len(), 10);
+        assert_eq!(run.hits[9], "004.txt:3: hit");
+        let [visited, opened, _] = run.files();
+        assert!((5..=most(1)).contains(&opened) && visited <= opened + 1, "{run:#?}");
+        assert_eq!(run.row("generators")[0], 4 + opened);
+        assert_eq!(run.row("searched"), [4 * 3 + 3, 4 * 13 + 13]);
+        assert!(run.account.starts_with("10 matching lines; stopped early, with "), "{run:#?}");
+
+        let run = scan(tree.path(), [".", "hit", "-n", "1"]);
+        assert!((1..=most(1)).contains(&run.files()[1]), "{run:#?}");
+        assert_eq!(run.row("searched"), [1, 4]);
+        assert!(run.account.starts_with("1 matching line; stopped early"), "{run:#?}");
+
+        // The last match in the twelfth batch.
+        let run = scan(tree.path(), [".", "hit", "-n", "190"]);
+        assert!((95..=most(12)).contains(&run.files()[1]), "{run:#?}");
     }
 
-    let run = scan(tree.path(), [".", "hit", "-n", "1"]);
-    assert_eq!(run.files(), [1, 1, 1]);
-    assert_eq!(run.row("read"), [1, 4]);
-    assert!(run.account.starts_with("1 matching line; stopped early"), "{run:#?}");
-
     let run = scan(tree.path(), [".", "hit", "--all"]);
-    assert_eq!(run.hits.len(), 60);
-    assert_eq!(run.files(), [30, 30, 30]);
-    assert_eq!(run.row("generators"), [32, 32]);
+    assert_eq!(run.hits.len(), 600);
+    assert_eq!(run.files(), [300, 300, 300]);
+    assert_eq!(run.row("generators"), [304, 304]);
+}
+
+#[test]
+fn g3_g6_a_stop_in_the_middle_of_a_file_closes_it_and_ends_the_thread() {
+    let long = long();
+    let tree = tree(&[("a", &long), ("b", b"fn b\n")]);
+    for args in [&["-n", "1"][..], &["-n", "1", "--forget"]] {
+        let run = scan(tree.path(), args);
+        assert_eq!(run.hits, ["a:1: fn first() {}"]);
+        let stopped = "1 matching line; stopped early, with 1 file open and 5 generators alive\n";
+        assert!(run.account.starts_with(stopped), "{run:#?}");
+        assert_eq!(run.files(), [1, 1, 1], "and `b` is not opened");
+        assert_eq!(run.row("generators"), [5, 5]);
+        assert_eq!(run.row("searched"), [1, 14]);
+        // In the buffer, in the reader's hand, and the batch that has the match.
+        assert!(run.row("in vain")[1] < BYTES_AHEAD + 3 * CHUNK, "{run:#?}");
+        // And so the whole of it is not in memory, either.
+        assert!(run.row("heap")[0] < 1 << 20, "{run:#?}");
+        if cfg!(target_os = "linux") {
+            for row in ["descriptors", "threads"] {
+                let [before, at_stop, after] = run.row(row).try_into().unwrap();
+                assert_eq!([at_stop, after], [before + 1, before], "{run:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn g5_long_files_are_searched_with_little_memory() {
+    let long = long();
+    let tree = tree(&[("a", &long)]);
+    let run = scan(tree.path(), ["--all"]);
+    assert_eq!(run.row("searched"), [(1 << 20) + 1, long.len() as i64]);
+    assert!(run.row("heap")[0] < 1 << 20, "{run:#?}");
+}
+
+#[test]
+fn g5_bytes_are_bounded_as_well_as_batches() {
+    let lines = [&b"fn a"[..], &b" ".repeat((1 << 20) - 5), b"\n"].concat().repeat(12);
+    let tree = tree(&[("a", &lines)]);
+    let run = scan(tree.path(), ["-n", "1"]);
+    assert_eq!(run.row("searched"), [1, 1 << 20]);
+    // Each is heavier than all that may be there. So one of them is, alone, and one is in the
+    // reader's hand.
+    assert!(run.row("in vain")[0] <= 2, "{run:#?}");
+    assert_eq!(run.files(), [1, 1, 1]);
+    let run = scan(tree.path(), ["--all"]);
+    assert_eq!(run.hits.len(), 12);
+    assert!(run.row("heap")[0] < 8 << 20, "{}", run.account);
 }
 
 #[test]
@@ -225,8 +307,9 @@ fn g1_a_forgotten_search_is_released_by_its_scope() {
     for (run, left) in [(&dropped, 0), (&forgotten, 1)] {
         assert_eq!(run.hits, ["a:1: fn a"]);
         assert_eq!(run.ending(), "stopped early", "{run:#?}");
-        assert_eq!(run.files(), [1, 1, 1]);
-        assert_eq!(run.row("generators"), [3, 3]);
+        // One batch: both files have been read when the first is searched.
+        assert_eq!(run.files(), [2, 2, 2]);
+        assert_eq!(run.row("generators"), [6, 6]);
         assert_eq!(run.row("scope"), [1, left], "{run:#?}");
     }
 
@@ -238,18 +321,21 @@ fn g1_a_forgotten_search_is_released_by_its_scope() {
 
 #[test]
 fn a_leak_is_noticed() {
-    let tree = tree(&[("a", b"fn a\n"), ("b", b"fn b\n")]);
+    let long = long();
+    let tree = tree(&[("a", &long), ("b", b"fn b\n")]);
     let run = Run::of(command(tree.path(), ["--leak", "-n", "1"]));
     assert_eq!(run.code, Some(2));
     assert_eq!(run.ending(), "left unfinished", "{run:#?}");
     assert_eq!(run.files(), [1, 1, 0]);
-    assert_eq!(run.row("generators"), [3, 0]);
+    assert_eq!(run.row("generators"), [5, 0]);
     assert_eq!(run.row("scope"), [0, 0]);
     let verdict = run.account.lines().last().unwrap();
-    assert!(verdict.starts_with("left alive: 1 file, 3 generators, "), "{run:#?}");
-    assert_eq!(verdict.ends_with(" bytes, 1 descriptor"), cfg!(target_os = "linux"), "{run:#?}");
+    assert!(verdict.starts_with("left alive: 1 file, 5 generators, "), "{run:#?}");
+    let system = verdict.ends_with(" bytes, 1 descriptor, 1 thread");
+    assert_eq!(system, cfg!(target_os = "linux"), "{run:#?}");
 
-    // Once it has ended there is nothing left to leak but the memory it stood in.
+    // Once it has ended there is nothing left to leak but the memory it stood in: who sees the end
+    // of what is prefetched has waited for the thread.
     let run = Run::of(command(tree.path(), ["--leak", "--all"]));
     assert_eq!(run.code, Some(2));
     assert_eq!(run.ending(), "searched to the end", "{run:#?}");
@@ -281,6 +367,7 @@ fn g4_a_time_limit_stops_the_search_within_a_file_that_has_no_match() {
         assert_eq!(run.stderr, format!("scan: {file}: out of time, searched no further\n"));
         let [_, bytes] = run.row("read").try_into().unwrap();
         assert!(bytes < huge.len() as i64, "{run:#?}");
+        assert!(run.row("in vain")[1] < BYTES_AHEAD + 3 * CHUNK, "{run:#?}");
         run
     };
     let run = stopped_in(&["b", SLOW, "--timeout", "0.25"], "b");
