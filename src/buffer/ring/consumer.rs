@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::patience::Patience;
+use super::patience::{Patience, few};
 use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
 use crate::buffer::wait::{Nothing, Wait};
 use crate::sync::{Ordering, wait_until};
@@ -114,7 +114,7 @@ fn refill<T>(
 ) -> Result<(), Nothing> {
     // To take them one by one, each just after it has been put in, makes every one of them cost two
     // transfers of a cache line. So who finds only few of many lets the producer get ahead.
-    let few = (ring.capacity() / 8).min(if ring.capacity() < 64 { 0 } else { 64 });
+    let few = few(ring.capacity());
     let mut napped = false;
     loop {
         // Acquire: who sees `DONE` sees the last value. And so it comes first.

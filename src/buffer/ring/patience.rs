@@ -27,7 +27,7 @@ const SPINS: (u32, u32) = (15, 255);
 /// How often a side lets the other one run that is on its way.
 const LINGER: u32 = 256;
 
-/// How long a consumer that has found too little waits for more to come.
+/// How long a side that has found too little waits for more to come.
 const NAP: Duration = Duration::from_nanos(500);
 
 /// Two wake-ups, or some yields, that are no further apart say that the other side is quick, and near.
@@ -39,6 +39,11 @@ const SURE: (u8, u8) = (8, 12);
 
 /// What one time that was not brisk takes away from that, and what does a yield that took too long.
 const DOUBT: (u8, u8) = (2, 4);
+
+/// Less than this, of values or of places, is worth a nap. With a small buffer nothing is.
+pub(super) fn few(capacity: usize) -> usize {
+    if capacity < 64 { 0 } else { (capacity / 8).min(64) }
+}
 
 pub(super) struct Patience {
     spins: u32,

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::mem::replace;
 
-use super::patience::Patience;
+use super::patience::{Patience, few};
 use super::{CLOSED, CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP};
 use crate::buffer::wait::{NoPlace, Wait};
 use crate::sync::{Ordering, wait_until};
@@ -90,6 +90,12 @@ impl<T> Producer<T> {
     #[inline(never)]
     fn wait_for_room(&mut self, weight: usize, closed: u8, wait: Wait) -> Result<(), NoPlace> {
         if self.has_room(weight) {
+            // As in `refill`: who finds only few of many places lets the consumer get ahead.
+            let room = self.ring.capacity() - self.tail.wrapping_sub(self.head);
+            if room < few(self.ring.capacity()) && !matches!(wait, Wait::Never) {
+                self.patience.nap();
+                self.has_room(weight);
+            }
             self.patience.acted();
             return Ok(());
         }
