@@ -11,6 +11,8 @@
 
 #![cfg(loom)]
 
+#[path = "loom/buffers.rs"]
+mod buffers;
 #[path = "loom/tee.rs"]
 mod tee;
 
@@ -20,7 +22,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 use watertight::{
-    Co, Gen, Outcome, Releasable, Resume, StopHandle, Stoppable, WaitError, generator, scope,
+    Co, Gen, Outcome, Releasable, StopHandle, Stoppable, WaitError, generator, scope,
 };
 
 /// How often a step and how often a destructor has touched it.

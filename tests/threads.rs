@@ -158,7 +158,7 @@ fn released_by_whoever_comes_first() {
 }
 
 /// Slots change hands by the two counters alone. Neither side sleeps, which it would do at a lock.
-/// (Nor is there a stop from a third thread, which takes locks, too; tests/loom_buffers.rs has it.)
+/// (Nor is there a stop from a third thread, which takes locks, too; tests/loom has it.)
 fn handed_over_without_sleeping() {
     for capacity in [1, 3, 64] {
         let (mut producer, mut consumer) = bounded(Capacity::items(capacity), Overflow::Error);

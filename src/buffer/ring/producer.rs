@@ -97,7 +97,8 @@ impl<T> Producer<T> {
                 self.has_room(weight);
             }
             self.patience.acted();
-            return Ok(());
+            // Once more: the room may be that of a stop, which has just emptied the ring.
+            return if self.ring.state() & closed != 0 { Err(NoPlace::Closed) } else { Ok(()) };
         }
         if matches!(wait, Wait::Never) {
             return Err(NoPlace::Full);

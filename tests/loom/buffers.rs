@@ -1,16 +1,9 @@
-//! What the two sides of a buffer, and whoever stops it, share, under the model checker; see
-//! `tests/loom.rs`.
-//!
-//! ```text
-//! RUSTFLAGS="--cfg loom" cargo test --release --test loom_buffers
-//! ```
+//! What the two sides of a buffer, and whoever stops it, share.
 //!
 //! The slots of a ring are cells that the checker watches, and so is the place of the consumer. It
 //! reports an access that is not ordered after the other side's last one, a side that sleeps for ever
 //! (a deadlock), and what the assertions here count: values that are lost, or dropped twice. The
 //! barriers are ordinary fences here, since the checker has no other ones.
-
-#![cfg(loom)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,6 +13,8 @@ use loom::thread;
 use watertight::{
     Capacity, IteratorExt, NextError, Overflow, Prefetch, PushError, StopHandle, bounded,
 };
+
+use super::model;
 
 /// Counts the values that there are. It is not the checker's: nothing depends on its order.
 #[derive(Clone, Default)]
@@ -43,14 +38,6 @@ impl Drop for Value {
         let alive = self.1.0.fetch_sub(1, Ordering::Relaxed);
         assert_ne!(alive, 0, "dropped twice");
     }
-}
-
-/// All the interleavings that differ by up to `preemptions` switches away from a thread that could
-/// have gone on; all there are if that is `None`.
-fn model(preemptions: Option<usize>, f: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.check(f);
 }
 
 fn items(n: usize) -> Capacity {
