@@ -26,7 +26,7 @@ fn asleep(go: impl FnOnce(Prefetch<'static, usize>) + Send + 'static) -> Watch {
         let _ = catch_unwind(AssertUnwindSafe(|| go(prefetch)));
         watched.assert_over(); // When the call has returned, and not later.
     });
-    assert_eq!(watch.asked(), 3);
+    assert!((3..=5).contains(&watch.asked()), "{}", watch.asked());
     watch
 }
 
