@@ -83,9 +83,9 @@ where
 }
 
 #[cfg(feature = "std")]
-fn prefetches_keep_the_laws(expected: &Vec<u8>) {
+fn prefetches_keep_the_laws(expected: &[u8]) {
     use watertight::{Capacity, Overflow, bounded, scope};
-    let items = || expected.clone().into_iter();
+    let items = || Vec::from(expected).into_iter();
     for capacity in [1, 3, 64].map(Capacity::items) {
         keeps_the_laws(expected, || items().prefetch(capacity));
         keeps_the_laws(expected, || items().prefetch(capacity).weighing(2, |_| 1));
