@@ -115,11 +115,10 @@ fn g10_each_item_can_be_taken_before_the_source_is_asked_for_the_next() {
         in_time(move || {
             // The source's next step waits for the test to have the item before.
             let (received, had) = mpsc::channel::<usize>();
-            let source = (0..50_usize).map(move |n| {
+            let source = (0..50_usize).inspect(move |&n| {
                 if n > 0 {
                     assert_eq!(had.recv().ok(), Some(n - 1));
                 }
-                n
             });
             for item in source.prefetch(Capacity::items(capacity)) {
                 let _ = received.send(item); // The last one is not waited for.
@@ -134,11 +133,10 @@ fn g10_a_burst_is_not_held_back() {
     for capacity in [3, 8, 64, 1000] {
         in_time(move || {
             let (received, had) = mpsc::channel::<usize>();
-            let source = (0..60_usize).map(move |n| {
+            let source = (0..60_usize).inspect(move |&n| {
                 if n > 0 && n % 3 == 0 {
                     assert_eq!(had.recv().ok(), Some(n - 1));
                 }
-                n
             });
             for item in source.prefetch(Capacity::items(capacity)) {
                 if item % 3 == 2 {

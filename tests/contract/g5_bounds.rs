@@ -45,9 +45,8 @@ fn g5_at_no_instant_are_there_more_values_than_the_capacity() {
             let wanted = Arc::new(AtomicUsize::new(0));
             let most = Arc::new(AtomicUsize::new(0));
             let (asked, highest) = (wanted.clone(), most.clone());
-            let source = (0..20_000_usize).map(move |n| {
+            let source = (0..20_000_usize).inspect(move |&n| {
                 highest.fetch_max((n + 1).saturating_sub(asked.load(SeqCst)), SeqCst);
-                n
             });
             let mut prefetch = source.prefetch(Capacity::items(capacity));
             for n in 0..20_000 {

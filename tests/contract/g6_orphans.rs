@@ -280,9 +280,8 @@ fn g6_a_forgotten_producer_still_lets_its_consumer_go() {
 fn g6_a_source_that_panics_while_its_consumer_goes_hangs_nobody() {
     for round in 0..100 {
         in_time(move || {
-            let source = (0..round % 7 + 1).map(move |n| {
+            let source = (0..round % 7 + 1).inspect(move |&n| {
                 assert!(n < round % 7, "the source");
-                n
             });
             let mut prefetch = source.prefetch(TWO);
             prefetch.start().unwrap();
