@@ -111,7 +111,8 @@ yes!(Outcome: Send, Sync, Copy, Eq, std::hash::Hash);
 mod with_std {
     use super::*;
     use watertight::{
-        Branch, Deadline, Releasable, Scope, Scoped, ScopedGen, StopGuard, StopHandle, StopToken,
+        Branch, BufferStats, Capacity, Consumer, Deadline, NextError, Overflow, Prefetch, Producer,
+        PushError, Releasable, Scope, Scoped, ScopedGen, StopGuard, StopHandle, StopToken,
         Stoppable, WaitError,
     };
 
@@ -122,6 +123,42 @@ mod with_std {
     no!(StopGuard: Clone);
     no!(Deadline: Clone);
     yes!(WaitError: std::error::Error, Send, Sync, Copy);
+
+    // What carries values from thread to thread: `Send` iff they are.
+    yes!(Prefetch<'static, u8>: Send, Unpin, Iterator<Item = u8>, FusedIterator);
+    yes!(Prefetch<'static, NotSync>: Send);
+    no!(Prefetch<'static, Rc<u8>>: Send);
+    no!(Prefetch<'static, NotSend>: Send);
+    no!(Prefetch<'static, u8>: Clone);
+    yes!(Producer<u8>: Send, Unpin);
+    yes!(Producer<NotSync>: Send);
+    no!(Producer<Rc<u8>>: Send);
+    no!(Producer<NotSend>: Send);
+    no!(Producer<u8>: Clone);
+    yes!(Consumer<u8>: Send, Unpin, Iterator<Item = u8>, FusedIterator);
+    yes!(Consumer<NotSync>: Send);
+    no!(Consumer<Rc<u8>>: Send);
+    no!(Consumer<NotSend>: Send);
+    no!(Consumer<u8>: Clone);
+    yes!(Prefetch<'static, PhantomPinned>: Unpin);
+    yes!(Producer<PhantomPinned>: Unpin);
+    yes!(Consumer<PhantomPinned>: Unpin);
+    yes!(Capacity: Send, Sync, Copy, Ord, std::hash::Hash);
+    yes!(Overflow: Send, Sync, Copy, Eq, std::hash::Hash);
+    yes!(BufferStats: Send, Sync, Copy, Eq);
+    yes!(PushError<NotSend>: std::error::Error);
+    yes!(PushError<u8>: Send, Sync, Copy, Eq);
+    yes!(NextError: std::error::Error, Send, Sync, Copy, Eq);
+
+    #[test]
+    fn a_prefetch_in_a_scope_may_go_to_another_thread() {
+        fn is_send<T: Send>(_: &T) {}
+        let text = String::from("one two");
+        watertight::scope(|s| {
+            let words = s.prefetch(Capacity::items(1), text.split(' '));
+            is_send(&words);
+        });
+    }
 
     yes!(Stoppable<Adopted<Range<u8>>>: Send, Sync, Unpin, UnwindSafe, Iterator<Item = u8>, Resume);
     no!(Stoppable<Gen<Rc<u8>, Pending<()>>>: Send);

@@ -82,6 +82,24 @@ where
     }
 }
 
+#[cfg(feature = "std")]
+fn prefetches_keep_the_laws(expected: &[u8]) {
+    use watertight::{Capacity, Overflow, bounded, scope};
+    let items = || Vec::from(expected).into_iter();
+    for capacity in [1, 3, 64].map(Capacity::items) {
+        keeps_the_laws(expected, || items().prefetch(capacity));
+        keeps_the_laws(expected, || items().prefetch(capacity).weighing(2, |_| 1));
+        scope(|s| keeps_the_laws(expected, || s.prefetch(capacity, items())));
+    }
+    for policy in [Overflow::Block, Overflow::DropOldest, Overflow::DropNewest, Overflow::Error] {
+        keeps_the_laws(expected, || {
+            let (mut producer, consumer) = bounded(Capacity::items(8), policy);
+            items().for_each(|item| producer.push(item).unwrap());
+            consumer
+        });
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 64,
@@ -112,6 +130,7 @@ proptest! {
             keeps_the_laws(&expected, || Box::pin(items(expected.clone()).stoppable().0));
             keeps_the_laws(&expected, || expected.iter().copied().stoppable().0);
             keeps_the_laws(&expected, || items(expected.clone()).releasable().0);
+            prefetches_keep_the_laws(&expected);
             watertight::scope(|s| {
                 keeps_the_laws(&expected, || s.adopt_generator(items(expected.clone())));
                 keeps_the_laws(&expected, || s.adopt(expected.clone().into_iter()).erase());
@@ -207,6 +226,18 @@ fn adaptors_are_lazy() {
     }
     lazily!(map(|x| x), filter(|_| true), chain([1]), zip([1]), take(1), skip(1), step_by(2));
     lazily!(peekable(), fuse(), enumerate(), take_while(|_| true));
+    #[cfg(feature = "std")]
+    {
+        let never = || never().prefetch(watertight::Capacity::items(2));
+        macro_rules! lazily {
+            ($($adapt:ident($($with:expr)?)),* $(,)?) => {$(
+                drop(never().$adapt($($with)?));
+            )*};
+        }
+        lazily!(map(|x| x), filter(|_| true), chain([1]), zip([1]), take(1), skip(1), step_by(2));
+        lazily!(peekable(), fuse(), enumerate(), take_while(|_| true));
+        assert_eq!(never().take(0).count(), 0);
+    }
     let mut none = pin!(never());
     assert_eq!(none.as_mut().take(0).count(), 0);
     assert!(none.as_mut().close());

@@ -302,7 +302,8 @@ impl<T> Consumer<T> {
     }
 
     /// Refuses what comes later, but keeps what is in the buffer: that can still be taken. The end
-    /// comes when the producer has gone. `true` if that was this call's doing.
+    /// comes when the producer has gone; with the policies that lose values, as soon as all has been
+    /// taken. `true` if that was this call's doing.
     pub fn finish(&mut self) -> bool {
         match &mut self.taking {
             Taking::Ring(consumer) => consumer.ring().finish(),

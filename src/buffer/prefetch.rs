@@ -64,8 +64,8 @@ use crate::unwind::{FirstPanic, Payload, Shield};
 ///
 /// # Cost
 ///
-/// A thread, and memory for `capacity` items and at most 640 bytes more, which are allocated when this
-/// is made. Each item costs a few nanoseconds on both sides as long as neither has to sleep.
+/// A thread, and memory for the source, for `capacity` items and at most a kilobyte more, in a scope
+/// two and a half, which are allocated when this is made. Each item costs a few nanoseconds on both sides as long as neither has to sleep.
 ///
 /// # Examples
 ///

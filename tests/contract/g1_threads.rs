@@ -433,6 +433,27 @@ fn g1_memory_is_flat_over_prefetches_that_come_and_go() {
 }
 
 #[test]
+fn g1_memory_is_flat_over_threads_that_come_and_go() {
+    let run = |rounds: u32| {
+        allocation_counter::measure(|| {
+            scope(|s| {
+                for round in 0..rounds {
+                    // So large that what else there is, and is freed elsewhere, does not count.
+                    let mut handle = s.prefetch(Capacity::items(10_000), iter::once(round));
+                    assert_eq!(handle.next(), Some(round));
+                    assert_eq!(handle.next(), None);
+                    // Its thread is about to end, if it has not ended yet.
+                    thread::sleep(std::time::Duration::from_micros(50));
+                }
+            });
+        })
+        .bytes_max
+    };
+    let (few, many) = (run(100), run(2000));
+    assert!(many <= 4 * few, "{few} bytes, then {many}");
+}
+
+#[test]
 fn g1_two_scopes_on_two_threads_have_each_their_own_threads() {
     let ends: Vec<_> = (0..2)
         .map(|_| {

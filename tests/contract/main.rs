@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "std")]
+mod g10_buffers;
 mod g10_lazy;
 mod g11_cheap;
 #[cfg(feature = "std")]
@@ -12,17 +14,27 @@ mod g12_observable;
 mod g1_scope_end;
 #[cfg(feature = "std")]
 mod g1_threads;
+#[cfg(feature = "std")]
+mod g2_buffers;
 mod g2_one_fate;
 mod g3_release;
+#[cfg(feature = "std")]
+mod g4_buffers;
 mod g4_stop;
 #[cfg(feature = "std")]
 mod g4_stop_handles;
+#[cfg(feature = "std")]
+mod g5_bounds;
 #[cfg(feature = "alloc")]
 mod g5_branches;
 #[cfg(feature = "std")]
 mod g5_branches_stopped;
 #[cfg(feature = "alloc")]
 mod g5_lookahead;
+#[cfg(feature = "std")]
+mod g6_orphans;
+#[cfg(feature = "std")]
+mod g7_buffers;
 mod g7_panics;
 mod g8_order;
 #[cfg(feature = "std")]

@@ -1,0 +1,277 @@
+//! G4 for prefetches: a stop from any thread is final, wakes whoever sleeps, and drops what is
+//! buffered before it returns.
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use watertight::{
+    Capacity, IteratorExt, NextError, Outcome, StopHandle, WaitError, scope, scope_under,
+};
+
+use crate::support::threads::{Event, Watch, in_time, until};
+use crate::support::{Ledger, forget};
+
+const TWO: Capacity = Capacity::items(2);
+
+#[test]
+fn g4_a_stop_wakes_a_consumer_that_waits() {
+    in_time(|| {
+        let (group, watch) = (StopHandle::new(), Watch::new());
+        let (release, released) = mpsc::channel::<u32>();
+        let mut prefetch = watch.source(move |_| released.recv().ok()).prefetch_under(TWO, &group);
+        let waiting = thread::spawn(move || (prefetch.next(), prefetch));
+        watch.wait_asked(1);
+        assert!(group.stop());
+        // The source is still in its step; the consumer does not wait for that.
+        let (next, mut prefetch) = waiting.join().unwrap();
+        assert_eq!(next, None);
+        assert_eq!(prefetch.next(), None);
+        assert_eq!(prefetch.try_next(), Err(NextError::Ended));
+        assert!(!watch.is_dropped());
+        release.send(1).unwrap();
+        assert_eq!(group.wait(), Ok(Outcome::Stopped));
+        assert!(watch.is_dropped());
+        assert_eq!((prefetch.next(), watch.asked()), (None, 1));
+        drop(prefetch);
+        watch.assert_over();
+    });
+}
+
+#[test]
+fn g4_a_stop_wakes_a_source_that_waits_for_room() {
+    in_time(|| {
+        let (group, watch) = (StopHandle::new(), Watch::new());
+        let mut prefetch = watch.source(Some).prefetch_under(TWO, &group);
+        prefetch.start().unwrap();
+        watch.wait_asked(2);
+        assert!(group.stop());
+        assert_eq!(group.wait(), Ok(Outcome::Stopped));
+        assert!(watch.is_dropped());
+        assert_eq!(watch.asked(), 2);
+        drop(prefetch);
+        watch.assert_over();
+    });
+}
+
+#[test]
+fn g4_a_stop_drops_what_is_buffered_before_it_returns() {
+    for forgotten in [false, true] {
+        let (ledger, watch, group) = (Ledger::new(), Watch::new(), StopHandle::new());
+        let things = ledger.clone();
+        let source = watch.source(move |_| Some(things.thing("item")));
+        let mut prefetch = source.prefetch_under(Capacity::items(5), &group);
+        drop(prefetch.next());
+        until(|| prefetch.stats().buffered >= 4);
+        let kept = if forgotten {
+            forget(prefetch);
+            None
+        } else {
+            Some(prefetch)
+        };
+        let before = ledger.born();
+        assert!(group.stop());
+        // All but one that the source may have been working on.
+        assert!(ledger.deaths().len() >= before, "forgotten: {forgotten}");
+        group.wait().unwrap();
+        drop(kept);
+        until(|| watch.thread_ended());
+        ledger.assert_settled();
+        watch.assert_over();
+    }
+}
+
+#[test]
+fn g4_what_is_buffered_is_dropped_by_the_one_who_stops_and_nobody_else() {
+    use std::sync::Mutex;
+    use std::thread::ThreadId;
+    struct Item {
+        n: usize,
+        make: Event,
+        watch: Watch,
+        dropped: Arc<Mutex<Vec<(usize, ThreadId)>>>,
+    }
+    impl Drop for Item {
+        fn drop(&mut self) {
+            if self.n == 0 {
+                // Now the source gives the last one, finds that it is stopped, and ends.
+                self.make.set();
+                until(|| self.watch.thread_ended());
+            }
+            self.dropped.lock().unwrap().push((self.n, thread::current().id()));
+        }
+    }
+    in_time(|| {
+        let (watch, make) = (Watch::new(), Event::default());
+        let dropped = Arc::<Mutex<Vec<_>>>::default();
+        let (watched, made, log) = (watch.clone(), make.clone(), dropped.clone());
+        scope(|s| {
+            let source = watch.source(move |n| {
+                if n == 2 {
+                    made.wait();
+                }
+                let (make, watch, dropped) = (made.clone(), watched.clone(), log.clone());
+                Some(Item { n, make, watch, dropped })
+            });
+            let mut prefetch = s.prefetch(Capacity::items(3), source);
+            prefetch.start().unwrap();
+            watch.wait_asked(3);
+            assert!(prefetch.close());
+            let here = thread::current().id();
+            assert_eq!(*dropped.lock().unwrap(), [(0, here), (1, here), (2, here)]);
+        });
+    });
+}
+
+#[test]
+fn g4_a_second_stop_does_nothing_and_says_so() {
+    let group = StopHandle::new();
+    let mut prefetch = (0..).prefetch_under(TWO, &group);
+    assert_eq!(prefetch.next(), Some(0));
+    assert!(group.stop());
+    assert!(!group.stop());
+    assert!(!prefetch.close());
+    assert!(!prefetch.finish());
+    for _ in 0..3 {
+        assert_eq!(prefetch.next(), None);
+    }
+    assert_eq!(prefetch.size_hint(), (0, Some(0)));
+}
+
+#[test]
+fn g4_a_stop_before_the_start_drops_the_source_and_runs_nothing() {
+    let (group, watch) = (StopHandle::new(), Watch::new());
+    let mut prefetch = watch.source(Some).prefetch_under(TWO, &group);
+    assert!(group.stop());
+    watch.assert_unused();
+    assert_eq!(group.wait(), Ok(Outcome::Stopped));
+    assert_eq!(prefetch.next(), None);
+    prefetch.start().unwrap();
+    assert_eq!(prefetch.next(), None);
+    watch.assert_unused();
+
+    // Stopped before it was made, outside a scope and in one.
+    let watch = Watch::new();
+    let mut prefetch = watch.source(Some).prefetch_under(TWO, &group);
+    watch.assert_unused();
+    assert_eq!(prefetch.next(), None);
+    let watch = Watch::new();
+    scope_under(&group, |s| {
+        let mut prefetch = s.prefetch(TWO, watch.source(Some));
+        watch.assert_unused();
+        assert_eq!(prefetch.next(), None);
+    });
+}
+
+#[test]
+fn g4_to_wait_is_to_wait_for_the_drop_of_the_source() {
+    in_time(|| {
+        let (group, watch) = (StopHandle::new(), Watch::new());
+        let go = Event::default();
+        let gate = go.clone();
+        let source = watch.source(move |_| {
+            gate.wait();
+            Some(1)
+        });
+        let mut prefetch = source.prefetch_under(TWO, &group);
+        prefetch.start().unwrap();
+        watch.wait_asked(1);
+        assert!(group.stop());
+        let soon = std::time::Duration::from_millis(20);
+        assert_eq!(group.wait_timeout(soon), Err(WaitError::TimedOut));
+        assert!(!watch.is_dropped());
+        go.set();
+        assert_eq!(group.wait(), Ok(Outcome::Stopped));
+        assert!(watch.is_dropped());
+        assert_eq!(watch.dropped_on(), watch.ran_on());
+    });
+}
+
+#[test]
+fn g4_a_chain_of_stages_is_stopped_as_one() {
+    for forgotten in [false, true] {
+        let watches = [Watch::new(), Watch::new(), Watch::new()];
+        let seen = watches.clone();
+        in_time(move || {
+            let ledger = Ledger::new();
+            scope(|s| {
+                let mut last = s.prefetch(TWO, seen[0].source(|_| Some(ledger.thing("item"))));
+                for watch in &seen[1..] {
+                    let mut below = last;
+                    last = s.prefetch(TWO, watch.source(move |_| below.next()));
+                }
+                let stop = s.stop_handle();
+                drop(last.next());
+                seen.iter().zip([7, 5, 3]).for_each(|(watch, ahead)| watch.wait_asked(ahead));
+                let mut kept = if forgotten {
+                    forget(last);
+                    None
+                } else {
+                    Some(last)
+                };
+                // From another thread.
+                thread::scope(|threads| threads.spawn(|| assert!(stop.stop())).join().unwrap());
+                // Each has two, and each source may have one in its hand, asleep or not.
+                until(|| seen.iter().all(Watch::thread_ended));
+                ledger.assert_settled();
+                assert!(kept.as_mut().is_none_or(|last| last.next().is_none()));
+            });
+        });
+        watches.iter().for_each(Watch::assert_over);
+    }
+}
+
+#[test]
+fn g4_a_source_that_stops_its_own_group_ends_after_that_step() {
+    in_time(|| {
+        let (group, watch) = (StopHandle::new(), Watch::new());
+        let own = group.clone();
+        let source = watch.source(move |n| {
+            if n == 1 {
+                assert!(own.stop());
+                assert_eq!(own.wait(), Err(WaitError::Inside));
+            }
+            Some(n)
+        });
+        let prefetch = source.prefetch_under(TWO, &group);
+        assert!(prefetch.count() <= 1);
+        assert_eq!(group.wait(), Ok(Outcome::Stopped));
+        assert_eq!(watch.asked(), 2);
+    });
+}
+
+#[test]
+fn g4_finish_lets_what_is_buffered_be_taken() {
+    for capacity in [1, 2, 5] {
+        let watch = Watch::new();
+        let mut prefetch = watch.source(Some).prefetch(Capacity::items(capacity));
+        prefetch.start().unwrap();
+        watch.wait_asked(capacity);
+        until(|| prefetch.stats().buffered == capacity);
+        assert!(prefetch.finish());
+        assert!(!prefetch.finish());
+        until(|| watch.is_dropped()); // Without any more demand.
+        assert!(prefetch.by_ref().eq(0..capacity));
+        assert_eq!(prefetch.next(), None);
+        assert!(!prefetch.close());
+        watch.assert_over();
+    }
+}
+
+#[test]
+fn g4_finish_keeps_the_item_of_the_step_in_progress() {
+    in_time(|| {
+        let (watch, go) = (Watch::new(), Event::default());
+        let gate = go.clone();
+        let source = watch.source(move |n| {
+            gate.wait();
+            Some(n)
+        });
+        let mut prefetch = source.prefetch(TWO);
+        prefetch.start().unwrap();
+        watch.wait_asked(1);
+        assert!(prefetch.finish());
+        go.set();
+        assert!(prefetch.by_ref().eq([0]));
+        watch.assert_over();
+    });
+}
