@@ -138,7 +138,8 @@ impl StopHandle {
     ///
     /// A body needs its token before there is a generator, so take it from a group and make the
     /// generator under that. A body that *returns* when it has been stopped has ended by itself: its
-    /// outcome is [`Completed`](Outcome::Completed). One that yields once more is `Stopped`.
+    /// outcome is [`Completed`](Outcome::Completed). One that yields once more is `Stopped`, unless its
+    /// owner then drops it at once: a group's token knows of the stop a moment before its members do.
     ///
     /// # Examples
     ///
@@ -156,9 +157,10 @@ impl StopHandle {
     /// };
     /// let mut search = generator(search).releasable_under(&stop);
     /// let own = search.stop_handle();
-    /// let searching = std::thread::spawn(move || search.next());
+    /// let searching = std::thread::spawn(move || (search.next(), search));
     /// stop.stop();
-    /// assert!(searching.join().unwrap() < Some(u64::MAX));
+    /// let (last, _search) = searching.join().unwrap();
+    /// assert!(last < Some(u64::MAX));
     /// assert_eq!(own.wait(), Ok(Outcome::Stopped));
     /// ```
     pub fn token(&self) -> StopToken {
