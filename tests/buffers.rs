@@ -594,15 +594,15 @@ fn a_source_that_owns_its_own_handle_ends_without_waiting_for_itself() {
 
 #[test]
 fn a_source_that_closes_its_own_handle_ends() {
-    let watch = Watch::new();
-    let watched = watch.clone();
+    let (watch, closed) = (Watch::new(), Event::default());
+    let (watched, has_closed) = (watch.clone(), closed.clone());
     in_time(move || {
         let slot = Arc::new(Mutex::new(None::<Prefetch<usize>>));
         let own = slot.clone();
         let source = watched.source(move |n| {
             if n == 1 {
-                let handle = until_some(&own);
-                drop(handle);
+                assert!(until_some(&own).close());
+                has_closed.set();
             }
             Some(n)
         });
@@ -611,6 +611,7 @@ fn a_source_that_closes_its_own_handle_ends() {
         *slot.lock().unwrap() = Some(handle);
         until(|| watched.thread_ended());
     });
+    assert!(closed.is_set(), "it has not waited for itself");
     watch.assert_over();
 }
 
