@@ -297,8 +297,8 @@ impl<'scope> Scope<'scope, '_> {
         self.threads.borrow().clone()
     }
 
-    /// How full the buffers of this scope's prefetches are, and have been, oldest first. Those that
-    /// are over are not there.
+    /// How full the buffers of this scope's prefetches are, and have been, oldest first. Those whose
+    /// handle has been closed or dropped are not there.
     ///
     /// One allocation. Linear in their number.
     pub fn buffers(&self) -> Vec<BufferStats> {
@@ -342,7 +342,8 @@ impl<'scope> Scope<'scope, '_> {
 }
 
 /// What has become of the generators made through a [`Scope`], as their handles last saw it: one that
-/// a stop handle has stopped counts as alive until its handle is pulled, closed or dropped.
+/// a stop handle has stopped counts as alive until its handle is pulled, closed or dropped. What is
+/// prefetched is not among them; see [`Scope::buffers`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeStats {

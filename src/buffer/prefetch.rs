@@ -41,6 +41,9 @@ use crate::unwind::{FirstPanic, Payload, Shield};
 /// | [`finish`](Prefetch::finish) | after the step in progress | is delivered, then comes the end |
 /// | [`close`](Prefetch::close), the drop of this, a stop | after the step in progress | is dropped, by the call |
 ///
+/// One that has been stopped gives `None` like one that has come to its end. Who needs to know the
+/// difference asks the stop handle.
+///
 /// A source that has never been started is dropped by the call itself. Where the thread has ended is
 /// said at [Dropping](#dropping).
 ///
@@ -65,7 +68,8 @@ use crate::unwind::{FirstPanic, Payload, Shield};
 /// # Cost
 ///
 /// A thread, and memory for the source, for `capacity` items and at most a kilobyte more, in a scope
-/// two and a half, which are allocated when this is made. Each item costs a few nanoseconds on both sides as long as neither has to sleep.
+/// two and a half, which are allocated when this is made. Each item costs a few nanoseconds on both
+/// sides as long as neither has to sleep. The README says from which amount of work on it pays.
 ///
 /// # Examples
 ///

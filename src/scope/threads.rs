@@ -48,7 +48,7 @@ struct Page<'scope> {
     stage: Arc<dyn Stage + 'scope>,
     stopper: Releasable<Stopper<'scope>>,
     thread: Option<JoinHandle<()>>,
-    /// The handle has gone, or has seen the end.
+    /// The handle has gone.
     left: bool,
 }
 
@@ -202,7 +202,7 @@ impl Owner for Entry<'_> {
     }
 
     fn ended(&mut self) {
-        self.leave_page();
+        // As long as there is a handle the scope can say how full its buffer has been.
     }
 
     fn leave(&mut self) -> Option<Payload> {

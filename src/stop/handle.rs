@@ -13,7 +13,8 @@ use crate::unwind::FirstPanic;
 /// scope, or by [`StopHandle::new`] for a group.
 ///
 /// A handle is a reference count on one allocation of 128 bytes, which it shares with its
-/// clones, tokens and the generator. It does not keep the generator alive.
+/// clones, tokens and the generator; one that has had others under it has a list of them besides. It
+/// does not keep the generator alive.
 ///
 /// # What a stop means
 ///
