@@ -81,6 +81,35 @@ fn g4_a_stop_drops_what_is_buffered_before_it_returns() {
 }
 
 #[test]
+fn g4_what_a_source_gives_after_a_stop_is_dropped() {
+    for forgotten in [false, true] {
+        let (ledger, watch, group) = (Ledger::new(), Watch::new(), StopHandle::new());
+        let (things, go) = (ledger.clone(), Event::default());
+        let gate = go.clone();
+        let source = watch.source(move |_| {
+            gate.wait();
+            Some(things.thing("item"))
+        });
+        let mut prefetch = source.prefetch_under(TWO, &group);
+        prefetch.start().unwrap();
+        watch.wait_asked(1);
+        assert!(group.stop());
+        let kept = if forgotten {
+            forget(prefetch);
+            None
+        } else {
+            Some(prefetch)
+        };
+        go.set();
+        until(|| watch.thread_ended());
+        // Nobody has come by at the consumer's end.
+        assert_eq!(ledger.born(), 1);
+        ledger.assert_settled();
+        drop(kept);
+    }
+}
+
+#[test]
 fn g4_what_is_buffered_is_dropped_by_the_one_who_stops_and_nobody_else() {
     use std::sync::Mutex;
     use std::thread::ThreadId;
