@@ -44,7 +44,7 @@ pub struct Scope<'scope, 'env: 'scope> {
     // look at what is `'scope` when that is over.
     threads: ManuallyDrop<RefCell<Option<Arc<Threads<'scope>>>>>,
     // Invariant, as in `std::thread::Scope`: a longer 'scope would let something in that does not
-    // last, a shorter one would let a handle out.
+    // last, a shorter one would let a handle out. (So is `threads`, but not for the sake of it.)
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }

@@ -296,6 +296,8 @@ impl<'a, T> Prefetch<'a, T> {
     /// Bounds the buffer by weight as well, such as bytes: what is in it does not weigh more than
     /// `most`, by the measure of `weigh`, which is called once for each item, on the source's thread.
     ///
+    /// One number more is kept for each item in the buffer.
+    ///
     /// What an item weighs is known when it is there. So the source is pulled as long as what is
     /// buffered weighs less than `most`, and what it then gives waits in its hand until there is room:
     /// that one item comes on top. An item that is heavier than `most` is let through alone, when
