@@ -54,6 +54,8 @@ use crate::unwind::{FirstPanic, Payload, Shield};
 /// that waits for something can be ended first by what it waits for. One that is forgotten
 /// (`mem::forget`) leaves its thread asleep with a full buffer, owning only what is `'static`.
 ///
+/// Two sources that own each other's handles would wait for each other; make those in a scope.
+///
 /// In a scope it does not wait; the end of the scope does, whatever became of this.
 ///
 /// # Panics
