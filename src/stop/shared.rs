@@ -31,13 +31,13 @@ use core::mem::{ManuallyDrop, forget, transmute};
 use core::panic::RefUnwindSafe;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::steps::{during, inside};
 use crate::on_finish::Outcome;
 use crate::resume::Resume;
 use crate::sync::{
-    AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, here, lock,
+    AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, here, lock, wait_until,
 };
 use crate::unwind::{Shield, quietly_if_panicking};
 
@@ -420,31 +420,16 @@ impl Shared {
             if let Some(outcome) = over(&members) {
                 break Ok(outcome);
             }
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => break Err(WaitError::TimedOut),
-                left => members = self.pause(members, left),
+            match wait_until(&self.changed, members, deadline) {
+                Ok(woken) => members = woken,
+                Err(late) => {
+                    members = late;
+                    break Err(WaitError::TimedOut);
+                }
             }
         };
         members.waiting -= 1;
         waited
-    }
-
-    fn pause<'a>(
-        &self,
-        members: MutexGuard<'a, Members>,
-        timeout: Option<Duration>,
-    ) -> MutexGuard<'a, Members> {
-        // No user code runs under the lock, so it is never poisoned with anything half-done.
-        match timeout {
-            None => match self.changed.wait(members) {
-                Ok(members) => members,
-                Err(poisoned) => poisoned.into_inner(),
-            },
-            Some(timeout) => match self.changed.wait_timeout(members, timeout) {
-                Ok((members, _)) => members,
-                Err(poisoned) => poisoned.into_inner().0,
-            },
-        }
     }
 }
 
