@@ -5,7 +5,7 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::mem;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::queue::{self, Put, queue};
 use super::ring::{self, ring};
@@ -29,8 +29,9 @@ use super::{Capacity, Overflow};
 ///
 /// A [`Consumer`] that is dropped drops what is in the buffer, on its thread, and every later push
 /// gets its value back. When the [`Producer`] is dropped the consumer gets what is in the buffer,
-/// then the end. One that is *forgotten* leaves the other one waiting: a producer can end that by
-/// dropping itself, a consumer by [`next_timeout`](Consumer::next_timeout).
+/// then the end. One that is *forgotten* leaves the other one waiting: with `Block` a push into the full
+/// buffer for ever, where `Error` and the policies that lose do not wait; and `next` for ever, where
+/// [`next_timeout`](Consumer::next_timeout) does not.
 ///
 /// # Panics
 ///
@@ -282,8 +283,7 @@ impl<T> Consumer<T> {
     ///
     /// [`NextError::Empty`] if there was none in time, [`NextError::Ended`] if there will be none.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
-        let deadline = Instant::now().checked_add(timeout);
-        Ok(self.pop(deadline.map_or(Wait::Forever, Wait::Until))?)
+        Ok(self.pop(Wait::up_to(timeout))?)
     }
 
     /// Ends it now: drops what is in the buffer, on this thread and before this returns, and refuses

@@ -9,7 +9,7 @@ use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::{Pin, pin};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Capacity;
 use super::pair::NextError;
@@ -459,8 +459,7 @@ impl<'a, T> Prefetch<'a, T> {
     ///
     /// As `next`.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
-        let deadline = Instant::now().checked_add(timeout);
-        Ok(self.pop(deadline.map_or(Wait::Forever, Wait::Until))?)
+        Ok(self.pop(Wait::up_to(timeout))?)
     }
 }
 

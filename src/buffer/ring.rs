@@ -28,7 +28,7 @@
 //!    ([`Slow::claimed`]). `busy` is cleared with release and looked at with acquire, which hands
 //!    the side over. What the producer still puts in is seen by the one who empties the ring, or the
 //!    producer sees the stop after having put it in, by the barrier again, and empties the ring
-//!    itself.
+//!    itself, unless somebody is at it, who then comes to it ([`Slow::discarding`]).
 //! 4. *No user code runs* while a slot or the side is being changed, or under the lock: values are
 //!    only moved; they are dropped when they are out.
 //!
@@ -307,7 +307,7 @@ impl<T> Ring<T> {
         let before = self.rest.0.state.fetch_or(STOP, Ordering::AcqRel);
         // First of all: a destructor may take its time.
         self.wake_both();
-        // With the light barriers in `pop`, `fill` and `Producer::leave` (2 and 3 above).
+        // With the light barriers in `pop` and `fill` (2 and 3 above).
         self.rest.0.barrier.heavy();
         // Acquire: with the release in `pop`, which hands the side over.
         if !self.consumer.0.busy.load(Ordering::Acquire) {

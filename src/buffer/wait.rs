@@ -1,6 +1,6 @@
 //! What the two kinds of buffer have in common for those who take and put.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long to wait.
 #[derive(Clone, Copy)]
@@ -11,6 +11,11 @@ pub(super) enum Wait {
 }
 
 impl Wait {
+    /// So long from now. A time that cannot be told is one that never comes.
+    pub(super) fn up_to(timeout: Duration) -> Self {
+        Instant::now().checked_add(timeout).map_or(Wait::Forever, Wait::Until)
+    }
+
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Wait::Until(deadline) => Some(deadline),

@@ -172,16 +172,14 @@ pub(super) struct Entry<'scope> {
 
 impl Entry<'_> {
     /// The handle no longer needs its thread. What has never been started goes at once.
-    fn leave_page(&self) -> Option<Arc<dyn Stage + '_>> {
+    fn leave_page(&self) {
         let mut book = self.threads.book();
-        let page = book.pages.get_mut(&self.number)?;
+        let Some(page) = book.pages.get_mut(&self.number) else { return };
         page.left = true;
-        let stage = page.stage.clone();
         let idle = page.thread.is_none();
         let page = idle.then(|| book.pages.remove(&self.number));
         drop(book); // What drops the page may wait for a stop.
         drop(page);
-        Some(stage)
     }
 }
 

@@ -164,7 +164,7 @@ impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         {
             let _slow = self.ring.slow(); // Or the consumer could look, then sleep.
-            // Release: with the acquire in `refill` and `is_done`.
+            // Release: with the acquire in `refill`.
             self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
         }
         self.ring.rest.0.filled.notify_all();
@@ -192,7 +192,7 @@ impl<T> Place<'_, T> {
         producer.slot = ring.after(producer.slot);
         // Release: with the acquire in `refill` and `discard`.
         ring.tail.0.store(producer.tail, Ordering::Release);
-        // With the heavy barriers in `Consumer::sleep` and `stop`: they see the new tail, or we see
+        // With the heavy barriers in `fall_asleep` and `stop`: they see the new tail, or we see
         // what they want.
         ring.rest.0.barrier.light();
         let state = ring.state();
