@@ -30,4 +30,4 @@ pub use lookahead::{BeyondLookahead, Lookahead};
 pub use pair::{Consumer, NextError, Producer, PushError, bounded};
 #[cfg(feature = "std")]
 pub use prefetch::{BufferStats, Prefetch};
-pub use tee::{Branch, LocalBranch, OneThread, TeeError, Threads};
+pub use tee::{Branch, LocalBranch, TeeError};

@@ -35,6 +35,12 @@ impl<Y, R> Co<Y, R> {
         Co { key }
     }
 
+    #[inline(always)]
+    #[cfg(feature = "alloc")]
+    pub(crate) fn key(&mut self) -> &mut Key<Y, R> {
+        &mut self.key
+    }
+
     /// Hands `value` to whoever resumed the generator and suspends the body until it is resumed
     /// again. Resolves to the argument of that next [`resume`](crate::Gen::resume), which for
     /// iteration is `()`.

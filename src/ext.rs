@@ -15,6 +15,8 @@ use crate::buffer::{Branch, Prefetch};
 use crate::buffer::{Capacity, LocalBranch, Lookahead, Overflow};
 use crate::generator::Gen;
 use crate::on_finish::{OnFinish, Outcome};
+#[cfg(feature = "alloc")]
+use crate::recursive::{Recursive, TryRecursive};
 use crate::resume::Resume;
 #[cfg(feature = "std")]
 use crate::stop::{Releasable, StopHandle, Stoppable};
@@ -397,6 +399,10 @@ extend! { [I] Adopted<I> where I: Iterator }
 extend! { [G, Hook] OnFinish<G, Hook> where G: Resume, Hook: FnOnce(Outcome) }
 #[cfg(feature = "alloc")]
 extend! { [G] Boxed<G> where G: Resume + ?Sized }
+#[cfg(feature = "alloc")]
+extend! { [Y, R, T, K] Recursive<'_, Y, R, T, K> where }
+#[cfg(feature = "alloc")]
+extend! { [Y, E, K] TryRecursive<'_, Y, E, K> where }
 
 /// Looking ahead moves, so a generator that has to be pinned is lent for it.
 #[cfg(feature = "alloc")]
@@ -420,3 +426,7 @@ look_into! { Pin<&mut Self>: [Y, E, F] TryGen<Y, F> where F: Future<Output = Res
 look_into! { Self: [I] Adopted<I> where I: Iterator }
 #[cfg(feature = "alloc")]
 look_into! { Self: [G] Boxed<G> where G: Resume<Argument = (), Return = ()> + ?Sized }
+#[cfg(feature = "alloc")]
+look_into! { Self: [Y, K] Recursive<'_, Y, (), (), K> where }
+#[cfg(feature = "alloc")]
+look_into! { Self: [Y, E, K] TryRecursive<'_, Y, E, K> where }

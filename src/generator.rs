@@ -160,7 +160,7 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
             mem::forget(running);
             return this.state.after_the_end(argument);
         };
-        let Step { value, poll } = this.gate.step(Waker::noop(), argument, body);
+        let Step { value, poll } = this.gate.step(Waker::noop(), Some(argument), body);
         match (value, poll) {
             (Some(value), Poll::Pending) => {
                 mem::forget(running);
@@ -232,7 +232,7 @@ impl<F, T> State<F, T> {
 
 #[cold]
 #[inline(never)]
-fn foreign_await() -> ! {
+pub(crate) fn foreign_await() -> ! {
     panic!(
         "watertight: the body of a synchronous generator awaited something other than a yield of \
          its own `Co`, and nobody would ever wake it. Await only `co.yield_(…)`; a body that must \

@@ -101,7 +101,8 @@ pub(crate) struct Gate<Y, R> {
 impl<Y, R> Gate<Y, R> {
     /// Resumes `body` once, lending it `argument` and, for the wakers it clones, `caller`.
     ///
-    /// An argument that nobody took is dropped before this returns.
+    /// There is no argument where the body goes on after something else than a yield. One that
+    /// nobody took is dropped before this returns.
     ///
     /// # Panics
     ///
@@ -111,13 +112,13 @@ impl<Y, R> Gate<Y, R> {
     pub(crate) fn step<F: Future>(
         &self,
         caller: &Waker,
-        argument: R,
+        argument: Option<R>,
         body: Pin<&mut F>,
     ) -> Step<Y, F::Output> {
         let slot = Spill(Slot::<Y, R> {
             header: Header { id: self.id.get(), caller },
             value: UnsafeCell::new(None),
-            argument: UnsafeCell::new(Some(argument)),
+            argument: UnsafeCell::new(argument),
         });
         // SAFETY: the vtable's functions expect a live `Slot`, and this one lives on this frame
         // until after the poll. They are thread-safe: they only read the header, whose `&Waker` is
@@ -188,6 +189,30 @@ impl<Y, R> Key<Y, R> {
         // `&mut self` excludes any other access (3 above) while this reference lives.
         let argument = unsafe { &mut *(*slot).argument.get() };
         argument.take()
+    }
+
+    /// Whether the step in progress can still carry a value out.
+    ///
+    /// # Panics
+    ///
+    /// If `cx` is not the context of this key's own generator.
+    #[inline(always)]
+    #[cfg(feature = "alloc")]
+    pub(crate) fn has_room(&mut self, cx: &mut Context<'_>) -> bool {
+        let slot = match find::<Y, R>(cx) {
+            Some((id, slot)) if id == self.id => slot,
+            other => misuse(other.is_some()),
+        };
+        // SAFETY: as in `argument`.
+        let value = unsafe { &*(*slot).value.get() };
+        value.is_none()
+    }
+
+    /// Whether `gate` is the other side of this.
+    #[inline(always)]
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fits(&self, gate: &Gate<Y, R>) -> bool {
+        self.id == gate.id.get()
     }
 }
 
@@ -344,7 +369,7 @@ impl<'k, Y> SendingAll<'k, Y> {
 
 #[cold]
 #[inline(never)]
-fn polled_after_completion() -> ! {
+pub(crate) fn polled_after_completion() -> ! {
     panic!("watertight: a yield was polled after it had completed")
 }
 

@@ -9,6 +9,9 @@ extern crate alloc;
 extern crate std;
 
 // Lowest first: a module uses only those above it.
+#[cfg(feature = "alloc")]
+#[forbid(unsafe_code)]
+mod affinity;
 #[forbid(unsafe_code)]
 mod identity;
 #[forbid(unsafe_code)]
@@ -25,6 +28,9 @@ mod resume;
 mod generator;
 #[forbid(unsafe_code)]
 mod try_gen;
+
+#[cfg(feature = "alloc")]
+mod recursive; // Unsafe code in `arena` and `frames`.
 
 #[forbid(unsafe_code)]
 mod adopted;
@@ -53,11 +59,12 @@ mod ext;
 
 pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
+pub use affinity::{OneThread, Threads};
+#[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
 #[cfg(feature = "alloc")]
 pub use buffer::{
-    BeyondLookahead, Branch, Capacity, LocalBranch, Lookahead, OneThread, Overflow, TeeError,
-    Threads, ZeroCapacity,
+    BeyondLookahead, Branch, Capacity, LocalBranch, Lookahead, Overflow, TeeError, ZeroCapacity,
 };
 #[cfg(feature = "std")]
 pub use buffer::{BufferStats, Consumer, NextError, Prefetch, Producer, PushError, bounded};
@@ -65,6 +72,12 @@ pub use co::{Argument, Co, Yield, YieldAll};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
 pub use on_finish::{OnFinish, Outcome};
+#[cfg(feature = "alloc")]
+pub use recursive::{
+    Carries, DepthExceeded, Recursive, RecursiveCo, SendRecursive, SendRecursiveCo,
+    SendTryRecursive, TryRecursive, TryYieldFrom, YieldFrom, recursive, recursive_send,
+    try_recursive, try_recursive_send,
+};
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 #[cfg(feature = "std")]
 pub use scope::{Scope, ScopeStats, Scoped, ScopedGen, scope, scope_under};

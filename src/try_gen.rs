@@ -39,7 +39,7 @@ where
     B: FnOnce(Co<Y>) -> F,
     F: Future<Output = Result<(), E>>,
 {
-    TryGen { generator: generator(body), failed: false }
+    TryGen { generator: generator(body), failure: Failure::default() }
 }
 
 pin_project! {
@@ -54,8 +54,47 @@ pin_project! {
     {
         #[pin]
         generator: Gen<Y, F>,
-        // An error was yielded; the end after it is still to be reported.
-        failed: bool,
+        failure: Failure,
+    }
+}
+
+/// Makes of a body's error the last item: whether that has been yielded, and the end after it is
+/// still to be reported.
+#[derive(Default)]
+pub(crate) struct Failure {
+    unreported: bool,
+}
+
+impl Failure {
+    /// A step of the body as one of the generator.
+    #[inline(always)]
+    pub(crate) fn settle<Y, E>(
+        &mut self,
+        resumed: Resumed<Y, Result<(), E>, ()>,
+    ) -> Resumed<Result<Y, E>, (), ()> {
+        match resumed {
+            Ok(GeneratorState::Yielded(value)) => Ok(GeneratorState::Yielded(Ok(value))),
+            Ok(GeneratorState::Complete(Ok(()))) => Ok(GeneratorState::Complete(())),
+            Ok(GeneratorState::Complete(Err(error))) => {
+                self.unreported = true;
+                Ok(GeneratorState::Yielded(Err(error)))
+            }
+            Err(_) if self.unreported => {
+                self.unreported = false;
+                Ok(GeneratorState::Complete(()))
+            }
+            Err(_) => Err(ResumeError::new(())),
+        }
+    }
+
+    /// The end after an error need not be reported any more. Whether it had to be.
+    pub(crate) fn forget(&mut self) -> bool {
+        core::mem::take(&mut self.unreported)
+    }
+
+    #[inline]
+    pub(crate) fn is_unreported(&self) -> bool {
+        self.unreported
     }
 }
 
@@ -70,30 +109,18 @@ where
     #[inline]
     fn resume(self: Pin<&mut Self>, (): ()) -> Resumed<Result<Y, E>, (), ()> {
         let this = self.project();
-        match this.generator.resume(()) {
-            Ok(GeneratorState::Yielded(value)) => Ok(GeneratorState::Yielded(Ok(value))),
-            Ok(GeneratorState::Complete(Ok(()))) => Ok(GeneratorState::Complete(())),
-            Ok(GeneratorState::Complete(Err(error))) => {
-                *this.failed = true;
-                Ok(GeneratorState::Yielded(Err(error)))
-            }
-            Err(_) if *this.failed => {
-                *this.failed = false;
-                Ok(GeneratorState::Complete(()))
-            }
-            Err(_) => Err(ResumeError::new(())),
-        }
+        this.failure.settle(this.generator.resume(()))
     }
 
     fn close(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        let failed = core::mem::take(this.failed);
+        let failed = this.failure.forget();
         this.generator.close() || failed
     }
 
     #[inline]
     fn is_finished(&self) -> bool {
-        !self.failed && self.generator.is_finished()
+        !self.failure.is_unreported() && self.generator.is_finished()
     }
 
     fn is_released(&self) -> bool {

@@ -12,9 +12,12 @@ mod lanes;
 mod pull;
 mod sharing;
 
-pub use sharing::{OneThread, Sharing, Threads};
+pub use sharing::Sharing;
 
 use super::{Capacity, Overflow};
+use crate::affinity::OneThread;
+#[cfg(feature = "std")]
+use crate::affinity::Threads;
 use crate::resume::Resume;
 use lanes::{Step, Tee};
 use pull::{Pulled, close_all, discard, pull};

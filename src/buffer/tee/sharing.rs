@@ -5,17 +5,10 @@ use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::pin::Pin;
 
+use crate::affinity::OneThread;
 use crate::resume::Resume;
 
-/// The branches of a tee can go to other threads.
-#[derive(Clone, Copy, Debug)]
-pub enum Threads {}
-
-/// The branches of a tee stay on one thread, so its source and items need not be `Send`.
-#[derive(Clone, Copy, Debug)]
-pub enum OneThread {}
-
-/// How branches share: [`Threads`] or [`OneThread`]. Nobody else can implement it.
+/// How branches share: [`Threads`](crate::Threads) or [`OneThread`]. Nobody else can implement it.
 pub trait Sharing: Sized {
     /// A generator, whatever its type.
     type Source<'a, T>: Resume<Argument = (), Yield = T, Return = ()> + Unpin;
@@ -91,7 +84,8 @@ mod threads {
     use core::pin::Pin;
     use std::sync::PoisonError;
 
-    use super::{Changing, Sharing, Threads};
+    use super::{Changing, Sharing};
+    use crate::affinity::Threads;
     use crate::resume::Resume;
     use crate::sync::{self, Condvar, Mutex, lock};
 

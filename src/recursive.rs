@@ -1,0 +1,411 @@
+//! [`Recursive`]: a generator whose body delegates to children, at the same cost whatever the depth.
+
+use core::fmt;
+use core::future::Future;
+use core::mem;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::Waker;
+
+use crate::affinity::{OneThread, Threads};
+use crate::generator::foreign_await;
+use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate};
+use crate::try_gen::Failure;
+use crate::unwind::Poison;
+
+mod arena; // Unsafe code: memory for frames.
+mod frames; // Unsafe code: the stack of bodies.
+
+#[forbid(unsafe_code)]
+mod co;
+
+pub use co::{DepthExceeded, TryYieldFrom, YieldFrom};
+use frames::{Advance, Frames};
+pub use frames::{Carries, RecursiveCo};
+
+/// The [`RecursiveCo`] of a generator that can go to other threads.
+pub type SendRecursiveCo<'a, Y, R = ()> = RecursiveCo<'a, Y, R, Threads>;
+
+/// A [`Recursive`] generator that can go to other threads. Made by [`recursive_send`].
+pub type SendRecursive<'a, Y, R = (), T = ()> = Recursive<'a, Y, R, T, Threads>;
+
+/// A [`TryRecursive`] generator that can go to other threads. Made by [`try_recursive_send`].
+pub type SendTryRecursive<'a, Y, E> = TryRecursive<'a, Y, E, Threads>;
+
+/// Makes a generator whose body can delegate to children, and those to theirs, with
+/// [`yield_from`](RecursiveCo::yield_from): for whatever is written as a recursive function.
+///
+/// An item costs the same at any depth, where a generator that yields the items of another hands each
+/// one up level by level. The depth is bounded by memory and, if one is set, by a limit
+/// ([`max_depth`](Recursive::max_depth)), not by the thread's stack. Everything the bodies use must
+/// outlive the generator, or be theirs.
+///
+/// The generator is bound to one thread; [`recursive_send`] makes one that is not.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{RecursiveCo, recursive};
+///
+/// struct Tree {
+///     left: Option<Box<Tree>>,
+///     value: u32,
+///     right: Option<Box<Tree>>,
+/// }
+///
+/// async fn in_order<'a>(mut co: RecursiveCo<'a, &'a u32>, tree: &'a Tree) {
+///     if let Some(left) = &tree.left {
+///         co.yield_from(|co| in_order(co, left)).await;
+///     }
+///     co.yield_(&tree.value).await;
+///     if let Some(right) = &tree.right {
+///         co.yield_from(|co| in_order(co, right)).await;
+///     }
+/// }
+///
+/// let leaf = |value| Some(Box::new(Tree { left: None, value, right: None }));
+/// let tree = Tree { left: leaf(1), value: 2, right: leaf(3) };
+/// assert!(recursive(|co| in_order(co, &tree)).eq(&[1, 2, 3]));
+/// ```
+#[inline]
+pub fn recursive<'a, Y, R, B, F>(body: B) -> Recursive<'a, Y, R, F::Output>
+where
+    B: FnOnce(RecursiveCo<'a, Y, R>) -> F,
+    F: Future + 'a,
+{
+    Recursive::new(body)
+}
+
+/// Like [`recursive`], for a generator that can go to other threads, where it can be prefetched or
+/// stopped: every body is `Send`, and so is what it ends with.
+///
+/// An `async fn` that delegates to itself cannot promise that: whether it is `Send` would have to be
+/// known before its body has been compiled. ("Cannot satisfy `impl Future<Output = ()>: Send`", says
+/// the compiler.) A function that says it can:
+///
+/// ```
+/// use watertight::{Capacity, SendRecursiveCo, recursive_send};
+///
+/// fn halve(mut co: SendRecursiveCo<'_, u32>, n: u32) -> impl Future<Output = ()> + Send {
+///     async move {
+///         if n > 1 {
+///             co.yield_from(|co| halve(co, n / 2)).await;
+///             co.yield_(n).await;
+///             co.yield_from(|co| halve(co, n / 2)).await;
+///         }
+///     }
+/// }
+/// let numbers = recursive_send(|co| halve(co, 4)).prefetch(Capacity::items(2));
+/// assert!(numbers.eq([2, 4, 2]));
+/// ```
+#[inline]
+pub fn recursive_send<'a, Y, R, B, F>(body: B) -> SendRecursive<'a, Y, R, F::Output>
+where
+    B: FnOnce(SendRecursiveCo<'a, Y, R>) -> F,
+    F: Future<Output: Send> + Send + 'a,
+{
+    Recursive::new(body)
+}
+
+/// Makes a [`recursive`] generator whose root can fail: it returns `Result<(), E>`, and the items are
+/// `Result<Y, E>`, of which an error is the last. Children end with whatever they like, results
+/// included: `co.yield_from(…).await?`.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use watertight::{RecursiveCo, try_recursive};
+///
+/// /// The numbers in nested brackets, and what is left of the text.
+/// async fn numbers<'a>(
+///     mut co: RecursiveCo<'a, u32>,
+///     mut text: &'a str,
+/// ) -> Result<&'a str, ParseIntError> {
+///     loop {
+///         text = text.trim_start();
+///         if let Some(inner) = text.strip_prefix('[') {
+///             text = co.yield_from(|co| numbers(co, inner)).await?;
+///         } else if let Some(rest) = text.strip_prefix(']') {
+///             return Ok(rest);
+///         } else if text.is_empty() {
+///             return Ok(text);
+///         } else {
+///             let end = text.find(['[', ']', ' ']).unwrap_or(text.len());
+///             co.yield_(text[..end].parse()?).await;
+///             text = &text[end..];
+///         }
+///     }
+/// }
+///
+/// let good = try_recursive(async |co| numbers(co, "1 [2[3] 4]").await.map(drop));
+/// assert_eq!(good.collect::<Result<Vec<_>, _>>(), Ok(vec![1, 2, 3, 4]));
+/// let mut bad = try_recursive(async |co| numbers(co, "1 [2 [x] 4]").await.map(drop));
+/// assert_eq!(bad.by_ref().map_while(Result::ok).collect::<Vec<_>>(), [1, 2]);
+/// assert_eq!(bad.next(), None);
+/// ```
+#[inline]
+pub fn try_recursive<'a, Y, E, B, F>(body: B) -> TryRecursive<'a, Y, E>
+where
+    B: FnOnce(RecursiveCo<'a, Y>) -> F,
+    F: Future<Output = Result<(), E>> + 'a,
+{
+    TryRecursive { generator: Recursive::new(body), failure: Failure::default() }
+}
+
+/// Like [`try_recursive`], for a generator that can go to other threads; see [`recursive_send`].
+#[inline]
+pub fn try_recursive_send<'a, Y, E, B, F>(body: B) -> SendTryRecursive<'a, Y, E>
+where
+    B: FnOnce(SendRecursiveCo<'a, Y>) -> F,
+    F: Future<Output = Result<(), E>> + Send + 'a,
+    E: Send,
+{
+    TryRecursive { generator: Recursive::new(body), failure: Failure::default() }
+}
+
+/// A generator whose bodies delegate to one another. Made by [`recursive`] and [`recursive_send`]; an
+/// [`Iterator`] that can be moved and stored.
+///
+/// `Y` is what it yields, `R` what it is resumed with, `T` what its root ends with. With `K` =
+/// [`Threads`] it is `Send` if these are.
+///
+/// It is a pointer. Its bodies are on the heap, in memory of its own: one kibibyte when it is made,
+/// twice as much as before whenever that is full, up to pieces of a mebibyte. Each body takes its own
+/// size and 40 bytes there. The memory stays for the next body of that depth, and is freed when the
+/// generator finishes.
+///
+/// # Dropping
+///
+/// Bodies are dropped deepest first, one after the other and not within one another, on the thread
+/// that drops the generator: however deep it is, that does not need a large stack. The same happens
+/// at once, before the call returns, when the root ends, when any body panics, and on
+/// [`close`](Recursive::close). A child that ends is dropped before its parent goes on.
+///
+/// # Panics
+///
+/// A panic of a body reaches the caller of that step, once, and the generator is finished; it does
+/// not pass through the parents. All bodies are dropped then, and if a destructor panics as well, that
+/// is reported by the panic hook and goes no further. (Without the `std` feature the bodies are
+/// dropped by the next call, or with the generator.)
+///
+/// A body that awaits anything but the futures of its own [`RecursiveCo`] cannot make progress: that
+/// panics, in every build.
+#[must_use = "generators are lazy and do nothing unless iterated or resumed"]
+pub struct Recursive<'a, Y, R = (), T = (), K = OneThread> {
+    frames: Option<Frames<'a, Y, R, T, K>>,
+    poison: Poison,
+}
+
+// As for any iterator adaptor: after a panic it is finished.
+impl<Y, R, T, K> UnwindSafe for Recursive<'_, Y, R, T, K> {}
+impl<Y, R, T, K> RefUnwindSafe for Recursive<'_, Y, R, T, K> {}
+
+/// Ends the generator if the step that it guards panics.
+struct Running<'g, 'a, Y, R, T, K>(&'g mut Recursive<'a, Y, R, T, K>);
+
+impl<Y, R, T, K> Drop for Running<'_, '_, Y, R, T, K> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.poison.take_over(Pin::new(&mut self.0.frames), None);
+    }
+}
+
+impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
+    #[inline]
+    fn new<B, F>(body: B) -> Self
+    where
+        B: FnOnce(RecursiveCo<'a, Y, R, K>) -> F,
+        F: Future<Output = T> + 'a,
+        K: Carries<F>,
+    {
+        Recursive { frames: Some(Frames::new(body)), poison: Poison::new() }
+    }
+
+    /// Lets the generator be at most so deep: a body with `limit` bodies below it, the root among
+    /// them, cannot delegate. With 0 the root cannot.
+    ///
+    /// [`try_yield_from`](RecursiveCo::try_yield_from) gives an error then, `yield_from` panics.
+    /// Without this, memory is the limit.
+    pub fn max_depth(mut self, limit: usize) -> Self {
+        if let Some(frames) = &mut self.frames {
+            frames.set_limit(limit);
+        }
+        self
+    }
+
+    /// How deep it is at this moment: how many bodies, the root not among them, are suspended.
+    pub fn depth(&self) -> usize {
+        self.frames.as_ref().map_or(0, Frames::depth)
+    }
+
+    /// How many bytes of memory it has, in use or not. Takes time in proportion to the number of its
+    /// pieces.
+    pub fn allocated(&self) -> usize {
+        self.frames.as_ref().map_or(0, Frames::allocated)
+    }
+
+    /// Runs the body on top of the others to its next yield, and whatever follows when it ends; see
+    /// [`Gen::resume`](crate::Gen::resume).
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError`], with the argument, if the generator has finished.
+    ///
+    /// # Panics
+    ///
+    /// If a body does, or awaits anything but its own yields and children, or a destructor that runs
+    /// in this step. The generator is finished then.
+    #[inline]
+    pub fn resume(&mut self, argument: R) -> Resumed<Y, T, R> {
+        if self.poison.is_set() {
+            self.frames = None;
+        }
+        let running = Running(self);
+        let Some(frames) = &mut running.0.frames else {
+            mem::forget(running);
+            return Err(ResumeError::new(argument));
+        };
+        match frames.advance(Waker::noop(), Some(argument)) {
+            Advance::Yielded(value) => {
+                mem::forget(running);
+                Ok(GeneratorState::Yielded(value))
+            }
+            Advance::Complete => {
+                mem::forget(running);
+                match self.frames.take() {
+                    Some(frames) => Ok(GeneratorState::Complete(frames.into_output())),
+                    None => unreachable!("it has just ended"),
+                }
+            }
+            // `running` ends the generator.
+            Advance::Waiting => foreign_await(),
+        }
+    }
+
+    /// Finishes the generator: drops everything it holds, before this returns.
+    ///
+    /// `true` if that was this call's doing; `false` if it had finished before.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does. The generator is finished all the same.
+    pub fn close(&mut self) -> bool {
+        let live = !self.is_finished();
+        self.frames = None;
+        live
+    }
+
+    /// Whether the generator has finished: nothing will come, and it holds nothing.
+    #[inline]
+    pub fn is_finished(&self) -> bool {
+        self.poison.is_set() || self.frames.is_none()
+    }
+}
+
+impl<Y, R, T, K> Resume for Recursive<'_, Y, R, T, K> {
+    type Argument = R;
+    type Yield = Y;
+    type Return = T;
+
+    #[inline]
+    fn resume(mut self: Pin<&mut Self>, argument: R) -> Resumed<Y, T, R> {
+        Recursive::resume(&mut self, argument)
+    }
+
+    fn close(mut self: Pin<&mut Self>) -> bool {
+        Recursive::close(&mut self)
+    }
+
+    #[inline]
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    fn is_released(&self) -> bool {
+        self.is_finished() || self.frames.as_ref().is_some_and(Frames::has_ended)
+    }
+}
+
+iterate! { [Y, K] Recursive<'_, Y, (), (), K> where }
+
+impl<Y, R, T, K> fmt::Debug for Recursive<'_, Y, R, T, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recursive")
+            .field("finished", &self.is_finished())
+            .field("depth", &self.depth())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A recursive generator whose root can fail. Made by [`try_recursive`] and [`try_recursive_send`];
+/// everything said of [`Recursive`] holds here.
+///
+/// To the [`Resume`] trait it is a generator that yields `Result<Y, E>` and ends with `()`.
+#[must_use = "generators are lazy and do nothing unless iterated or resumed"]
+pub struct TryRecursive<'a, Y, E, K = OneThread> {
+    generator: Recursive<'a, Y, (), Result<(), E>, K>,
+    failure: Failure,
+}
+
+impl<Y, E, K> TryRecursive<'_, Y, E, K> {
+    /// Lets the generator be at most so deep; see [`Recursive::max_depth`].
+    pub fn max_depth(mut self, limit: usize) -> Self {
+        self.generator = self.generator.max_depth(limit);
+        self
+    }
+
+    /// How deep it is at this moment; see [`Recursive::depth`].
+    pub fn depth(&self) -> usize {
+        self.generator.depth()
+    }
+
+    /// Finishes the generator; see [`Recursive::close`].
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does. The generator is finished all the same.
+    pub fn close(&mut self) -> bool {
+        let failed = self.failure.forget();
+        self.generator.close() || failed
+    }
+
+    /// Whether the generator has finished: nothing will come, and it holds nothing.
+    #[inline]
+    pub fn is_finished(&self) -> bool {
+        !self.failure.is_unreported() && self.generator.is_finished()
+    }
+}
+
+impl<Y, E, K> Resume for TryRecursive<'_, Y, E, K> {
+    type Argument = ();
+    type Yield = Result<Y, E>;
+    type Return = ();
+
+    #[inline]
+    fn resume(mut self: Pin<&mut Self>, (): ()) -> Resumed<Result<Y, E>, (), ()> {
+        let resumed = self.generator.resume(());
+        self.failure.settle(resumed)
+    }
+
+    fn close(mut self: Pin<&mut Self>) -> bool {
+        TryRecursive::close(&mut self)
+    }
+
+    #[inline]
+    fn is_finished(&self) -> bool {
+        self.is_finished()
+    }
+
+    fn is_released(&self) -> bool {
+        self.generator.is_released()
+    }
+}
+
+iterate! { [Y, E, K] TryRecursive<'_, Y, E, K> where }
+
+impl<Y, E, K> fmt::Debug for TryRecursive<'_, Y, E, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryRecursive").field("generator", &self.generator).finish_non_exhaustive()
+    }
+}
