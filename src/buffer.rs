@@ -20,6 +20,9 @@ pub(crate) mod prefetch;
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]
 mod queue;
+#[cfg(all(feature = "std", feature = "stream"))]
+#[forbid(unsafe_code)]
+mod tasks;
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]
 mod wait;
@@ -30,4 +33,6 @@ pub use lookahead::{BeyondLookahead, Lookahead};
 pub use pair::{Consumer, NextError, Producer, PushError, bounded};
 #[cfg(feature = "std")]
 pub use prefetch::{BufferStats, Prefetch};
+#[cfg(all(feature = "std", feature = "stream"))]
+pub use tasks::{Driver, TaskIter, TaskStream, ThreadStream, prefetch_stream};
 pub use tee::{Branch, LocalBranch, TeeError};

@@ -68,6 +68,8 @@ pub use buffer::{
 };
 #[cfg(feature = "std")]
 pub use buffer::{BufferStats, Consumer, NextError, Prefetch, Producer, PushError, bounded};
+#[cfg(all(feature = "std", feature = "stream"))]
+pub use buffer::{Driver, TaskIter, TaskStream, ThreadStream, prefetch_stream};
 pub use co::{Argument, Co, Yield, YieldAll};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};

@@ -67,8 +67,8 @@ pub fn bounded<T>(capacity: Capacity, overflow: Overflow) -> (Producer<T>, Consu
             let (pushing, mut taking) = ring(capacity);
             // The producer sees each place: it may have no other way to know that there is one.
             taking.give_back_one_by_one();
-            let wait = if overflow == Overflow::Block { Wait::Forever } else { Wait::Never };
-            (Pushing::Ring(pushing, wait), Taking::Ring(taking))
+            let waits = overflow == Overflow::Block;
+            (Pushing::Ring { producer: pushing, waits }, Taking::Ring(taking))
         }
         Overflow::DropOldest | Overflow::DropNewest => {
             let (pushing, taking) = queue(capacity, overflow == Overflow::DropOldest);
@@ -138,7 +138,7 @@ impl<T: UnwindSafe> UnwindSafe for Producer<T> {}
 impl<T> RefUnwindSafe for Producer<T> {}
 
 enum Pushing<T> {
-    Ring(ring::Producer<T>, Wait),
+    Ring { producer: ring::Producer<T>, waits: bool },
     Queue(queue::Producer<T>, Option<Hook<T>>),
 }
 
@@ -164,14 +164,17 @@ impl<T> Producer<T> {
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
         match &mut self.0 {
-            Pushing::Ring(producer, wait) => match producer.reserve(*wait) {
-                Ok(place) => {
-                    place.fill(value);
-                    Ok(())
+            Pushing::Ring { producer, waits } => {
+                let wait = if *waits { Wait::Forever } else { Wait::Never };
+                match producer.reserve(wait) {
+                    Ok(place) => {
+                        place.fill(value);
+                        Ok(())
+                    }
+                    Err(NoPlace::Full) => Err(PushError::Full(value)),
+                    Err(NoPlace::Closed) => Err(PushError::Closed(value)),
                 }
-                Err(NoPlace::Full) => Err(PushError::Full(value)),
-                Err(NoPlace::Closed) => Err(PushError::Closed(value)),
-            },
+            }
             Pushing::Queue(producer, hook) => match producer.put(value) {
                 Put::In => Ok(()),
                 Put::Closed(value) => Err(PushError::Closed(value)),
@@ -193,7 +196,7 @@ impl<T> Producer<T> {
     /// With the policies that lose values there is always room.
     pub fn ready(&mut self) -> bool {
         match &mut self.0 {
-            Pushing::Ring(producer, _) => producer.reserve(Wait::Forever).is_ok(),
+            Pushing::Ring { producer, .. } => producer.reserve(Wait::Forever).is_ok(),
             Pushing::Queue(producer, _) => !producer.is_closed(),
         }
     }
@@ -211,7 +214,7 @@ impl<T> Producer<T> {
     /// How many values have been lost because the buffer was full.
     pub fn lost(&self) -> u64 {
         match &self.0 {
-            Pushing::Ring(..) => 0,
+            Pushing::Ring { .. } => 0,
             Pushing::Queue(producer, _) => producer.lost(),
         }
     }
@@ -219,7 +222,7 @@ impl<T> Producer<T> {
     /// Whether the consumer wants no more: every push will be refused.
     pub fn is_closed(&self) -> bool {
         match &self.0 {
-            Pushing::Ring(producer, _) => producer.is_closed(),
+            Pushing::Ring { producer, .. } => producer.is_closed(),
             Pushing::Queue(producer, _) => producer.is_closed(),
         }
     }
@@ -228,7 +231,7 @@ impl<T> Producer<T> {
     /// emptied and not yet given back count, too.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Pushing::Ring(producer, _) => producer.ring().count(),
+            Pushing::Ring { producer, .. } => producer.ring().count(),
             Pushing::Queue(producer, _) => producer.len(),
         }
     }
@@ -258,7 +261,7 @@ enum Taking<T> {
 
 impl<T> Consumer<T> {
     #[inline]
-    fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
+    fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
         let popped = match &mut self.taking {
             Taking::Ring(consumer) => consumer.pop(wait),
             Taking::Queue(consumer) => consumer.pop(wait),

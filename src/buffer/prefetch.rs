@@ -8,12 +8,16 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::{Pin, pin};
+#[cfg(feature = "stream")]
+use core::task::{Context, Poll};
 use std::io;
 use std::time::Duration;
 
 use super::Capacity;
 use super::pair::NextError;
 use super::ring::{self, Ring, ring};
+#[cfg(feature = "stream")]
+use super::tasks::ThreadStream;
 use super::wait::{Nothing, Wait};
 use crate::resume::{self, Resume, ResumeError, Resumed};
 use crate::stop::{Releasable, StopHandle, Stoppable};
@@ -112,6 +116,10 @@ pub(crate) trait Owner: Send + Sync {
     /// Its handle goes, and the stage has been stopped. Gives a panic of the thread that is this
     /// call's to pass on.
     fn leave(&mut self) -> Option<Payload>;
+
+    /// The same, without waiting for the thread.
+    #[cfg_attr(not(feature = "stream"), allow(dead_code, reason = "only tasks do not wait"))]
+    fn let_go(&mut self);
 }
 
 /// A stage as who owns its thread sees it.
@@ -270,9 +278,7 @@ impl<T: Send + 'static> Prefetch<'static, T> {
     where
         G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
     {
-        Prefetch::owned(source, capacity, |stage| {
-            Box::new(Own { stage, thread: None, stopper: None })
-        })
+        Prefetch::owned(source, capacity, |stage| Own::new(stage, None))
     }
 
     /// The same, and stopped together with everything else under `group`: from any thread, whatever
@@ -289,7 +295,7 @@ impl<T: Send + 'static> Prefetch<'static, T> {
     {
         Prefetch::owned(Stoppable::under(source, group), capacity, |stage| {
             let stopper = Releasable::under(Stopper(stage.clone()), group);
-            Box::new(Own { stage, thread: None, stopper: Some(stopper) })
+            Own::new(stage, Some(stopper))
         })
     }
 }
@@ -391,6 +397,12 @@ impl<'a, T> Prefetch<'a, T> {
         (stopped && !over, panics)
     }
 
+    /// Has it be read by a task, as a stream.
+    #[cfg(feature = "stream")]
+    pub fn into_stream(self) -> ThreadStream<'a, T> {
+        ThreadStream::new(self)
+    }
+
     /// How full the buffer is, and has been.
     pub fn stats(&self) -> BufferStats
     where
@@ -408,7 +420,7 @@ impl<'a, T> Prefetch<'a, T> {
     }
 
     #[inline]
-    fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
+    fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
         if self.phase == Phase::Idle {
             self.first();
         }
@@ -433,6 +445,44 @@ impl<'a, T> Prefetch<'a, T> {
             panics.resume();
         }
         Nothing::Ever
+    }
+
+    /// Takes the next item, in a task. Nothing is waited for, not even the thread when that ends.
+    #[cfg(feature = "stream")]
+    pub(super) fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.phase == Phase::Idle {
+            self.first();
+        }
+        let Poll::Ready(popped) = self.consumer.poll_pop(cx) else { return Poll::Pending };
+        if popped.is_err() && self.phase != Phase::Over && !self.consumer.ring().is_stopped() {
+            self.phase = Phase::Over;
+            self.owner.let_go();
+            let mut panics = FirstPanic::default();
+            if let Some(payload) = self.stage.ring.take_panic() {
+                panics.keep(payload);
+            }
+            panics.resume();
+        }
+        Poll::Ready(popped.ok())
+    }
+
+    /// As [`close`](Prefetch::close), but does not wait for the thread.
+    #[cfg(feature = "stream")]
+    pub(super) fn close_now(&mut self) -> bool {
+        let mut panics = FirstPanic::default();
+        let over = self.phase == Phase::Over;
+        self.phase = Phase::Over;
+        let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
+        panics.join(self.stage.discard_idle());
+        self.owner.let_go();
+        panics.resume();
+        stopped && !over
+    }
+
+    /// Whether it is over: nothing will come any more.
+    #[cfg(feature = "stream")]
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over || self.consumer.ring().is_stopped()
     }
 
     /// Takes an item if there is one.
@@ -506,9 +556,15 @@ struct Own {
     thread: Option<thread::JoinHandle<()>>,
     /// Only in a group. Dropped when the handle is.
     stopper: Option<Releasable<Stopper<'static>>>,
+    /// Nobody waits for the thread, or hears of its panic.
+    gone: bool,
 }
 
 impl Own {
+    fn new(stage: Arc<dyn Stage>, stopper: Option<Releasable<Stopper<'static>>>) -> Box<Self> {
+        Box::new(Own { stage, thread: None, stopper, gone: false })
+    }
+
     fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             // A source may own its own handle; it cannot wait for itself.
@@ -535,7 +591,13 @@ impl Owner for Own {
 
     fn leave(&mut self) -> Option<Payload> {
         self.ended();
-        self.stage.take_panic()
+        if self.gone { None } else { self.stage.take_panic() }
+    }
+
+    fn let_go(&mut self) {
+        self.gone = true;
+        self.thread = None;
+        self.stopper = None;
     }
 }
 

@@ -132,7 +132,7 @@ impl<T> Drop for Producer<T> {
 pub(super) struct Consumer<T>(Arc<Queue<T>>);
 
 impl<T> Consumer<T> {
-    pub(super) fn pop(&self, wait: Wait) -> Result<T, Nothing> {
+    pub(super) fn pop(&self, wait: Wait<'_>) -> Result<T, Nothing> {
         let mut state = self.0.state();
         loop {
             if let Some(value) = state.values.pop_front() {

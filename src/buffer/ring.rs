@@ -39,13 +39,19 @@
 //! to look once more and to fall asleep is one under the lock that the waker takes. The barrier is
 //! asymmetric ([`Barrier`]): who is about to sleep pays for both, because the other one may come by
 //! for each value.
+//!
+//! A side that is a task does not sleep but leaves its waker, under the same lock and after the same
+//! look, and is woken where a thread would be ([`Slow::consumer`], [`Slow::producer`]). Wakers are
+//! cloned, woken and dropped outside the lock: they are user code.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 #[cfg(not(loom))]
 use alloc::vec::Vec;
-use core::mem::{MaybeUninit, needs_drop};
+use core::cell::Cell;
+use core::mem::{self, MaybeUninit, needs_drop};
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::task::Waker;
 
 use self::barrier::Barrier;
 use super::Capacity;
@@ -152,6 +158,15 @@ struct Slow {
     discarding: bool,
     /// What the producer's panic carried, until somebody is told.
     panic: Option<Payload>,
+    /// The side waits in a task: what wakes that. Taken by whoever wakes it.
+    consumer: Option<Waker>,
+    producer: Option<Waker>,
+}
+
+impl Slow {
+    fn task(&mut self, side: u8) -> &mut Option<Waker> {
+        if side == CONSUMER_WAITS { &mut self.consumer } else { &mut self.producer }
+    }
 }
 
 // SAFETY: the values are moved from one thread to another, so they must be `Send`; a shared
@@ -279,21 +294,51 @@ impl<T> Ring<T> {
     /// Wakes a side if it sleeps, or is about to. `true` if it did.
     #[cold]
     fn wake(&self, side: u8, condvar: &Condvar) -> bool {
-        let slow = self.slow();
+        let mut slow = self.slow();
         let waited = self.rest.0.state.fetch_and(!side, Ordering::Relaxed) & side != 0;
+        let task = slow.task(side).take();
         drop(slow); // Or it would wake up only to wait for the lock.
-        if waited {
+        if let Some(task) = task {
+            task.wake();
+        } else if waited {
             condvar.notify_one();
         }
         waited
     }
 
-    /// Wakes both sides, after `state` has been changed.
-    fn wake_both(&self) {
+    /// Wakes both sides, after `state` has been changed. Gives the panic of a waker.
+    fn wake_both(&self) -> FirstPanic {
         // Who saw the old state under the lock sleeps by now.
-        drop(self.slow());
+        let mut slow = self.slow();
+        let tasks = [slow.consumer.take(), slow.producer.take()];
+        drop(slow);
         self.rest.0.filled.notify_all();
         self.rest.0.emptied.notify_all();
+        let mut panics = FirstPanic::default();
+        for task in tasks.into_iter().flatten() {
+            panics.run(|| task.wake());
+        }
+        panics
+    }
+
+    /// Leaves the waker of a side that is about to wait, unless it is `ready` already: `true` then.
+    /// What was there before is in `task` afterwards.
+    fn register(
+        &self,
+        side: u8,
+        task: &Cell<Option<Waker>>,
+        mut ready: impl FnMut() -> bool,
+    ) -> bool {
+        let mut slow = self.slow();
+        self.rest.0.state.fetch_or(side, Ordering::Relaxed);
+        // As before a sleep, with the same light barriers.
+        self.rest.0.barrier.heavy();
+        if ready() {
+            self.rest.0.state.fetch_and(!side, Ordering::Relaxed);
+            return true;
+        }
+        task.set(mem::replace(slow.task(side), task.take()));
+        false
     }
 
     /// Ends the ring from outside: wakes both sides, and drops what is in it before this returns,
@@ -302,17 +347,18 @@ impl<T> Ring<T> {
     ///
     /// # Panics
     ///
-    /// If a destructor does. All the others have run.
+    /// If a destructor does, or a waker. All the others have run.
     pub(super) fn stop(&self) -> bool {
         let before = self.rest.0.state.fetch_or(STOP, Ordering::AcqRel);
         // First of all: a destructor may take its time.
-        self.wake_both();
+        let mut panics = self.wake_both();
         // With the light barriers in `pop` and `fill` (2 and 3 above).
         self.rest.0.barrier.heavy();
         // Acquire: with the release in `pop`, which hands the side over.
         if !self.consumer.0.busy.load(Ordering::Acquire) {
-            self.discard(true);
+            panics.run(|| self.discard(true));
         }
+        panics.resume();
         before & STOP == 0
     }
 
@@ -320,7 +366,7 @@ impl<T> Ring<T> {
     /// `false` if that, or more, had happened before.
     pub(super) fn finish(&self) -> bool {
         let before = self.rest.0.state.fetch_or(FINISH, Ordering::AcqRel);
-        self.wake_both();
+        self.wake_both().resume();
         before & (STOP | FINISH | DONE) == 0
     }
 

@@ -208,4 +208,8 @@ impl Owner for Entry<'_> {
         self.leave_page();
         None
     }
+
+    fn let_go(&mut self) {
+        self.leave_page();
+    }
 }

@@ -1,6 +1,10 @@
 //! The side of a ring that takes values out.
 
 use alloc::sync::Arc;
+#[cfg(feature = "stream")]
+use core::cell::Cell;
+#[cfg(feature = "stream")]
+use core::task::{Context, Poll};
 
 use super::patience::{Patience, few};
 use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
@@ -50,7 +54,7 @@ impl<T> Consumer<T> {
     ///
     /// If the ring has been stopped meanwhile and the destructor of a value panics.
     #[inline]
-    pub(in super::super) fn pop(&mut self, wait: Wait) -> Result<T, Nothing> {
+    pub(in super::super) fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
         let ring = &*self.ring;
         let (giving, patience) = (self.giving, &mut self.patience);
         ring.consumer.0.busy.store(true, Ordering::Relaxed);
@@ -84,6 +88,29 @@ impl<T> Consumer<T> {
     }
 }
 
+/// For a consumer that is a task.
+#[cfg(feature = "stream")]
+impl<T> Consumer<T> {
+    /// Takes the next value out. If there is none yet, the task is woken when it is worth another
+    /// look.
+    ///
+    /// # Panics
+    ///
+    /// As `pop`, and if a waker does.
+    pub(in super::super) fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Nothing>> {
+        let task = Cell::new(None);
+        match self.pop(Wait::Task(&task)) {
+            Err(Nothing::Yet) => {}
+            popped => return Poll::Ready(popped),
+        }
+        task.set(Some(cx.waker().clone()));
+        match self.pop(Wait::Task(&task)) {
+            Err(Nothing::Yet) => Poll::Pending,
+            popped => Poll::Ready(popped),
+        }
+    }
+}
+
 /// What has been taken is still delivered.
 #[cold]
 #[inline(never)]
@@ -110,12 +137,13 @@ fn refill<T>(
     side: &mut Side,
     giving: Giving,
     patience: &mut Patience,
-    wait: Wait,
+    wait: Wait<'_>,
 ) -> Result<(), Nothing> {
     // To take them one by one, each just after it has been put in, makes every one of them cost two
     // transfers of a cache line. So who finds only few of many lets the producer get ahead.
     let few = few(ring.capacity());
-    let mut napped = false;
+    // A task that waits would keep its thread from others, the producer perhaps among them.
+    let mut napped = matches!(wait, Wait::Task(_));
     loop {
         // Acquire: who sees `DONE` sees the last value. And so it comes first.
         let state = ring.rest.0.state.load(Ordering::Acquire);
@@ -145,17 +173,28 @@ fn refill<T>(
         if ring.publish(side, giving.each) {
             patience.woke();
         }
-        if matches!(wait, Wait::Never) {
-            return Err(Nothing::Yet);
+        let taken = side.taken();
+        let ready =
+            || ring.tail.0.load(Ordering::Relaxed) != taken || ring.state() & (STOP | DONE) != 0;
+        match wait {
+            Wait::Never => return Err(Nothing::Yet),
+            Wait::Task(task) => match task.take() {
+                None => return Err(Nothing::Yet),
+                waker => {
+                    task.set(waker);
+                    if ring.register(CONSUMER_WAITS, task, ready) {
+                        continue;
+                    }
+                    return Err(Nothing::Yet);
+                }
+            },
+            Wait::Until(_) | Wait::Forever => {}
         }
         if !napped && few > 0 {
             patience.nap();
             napped = true;
             continue;
         }
-        let taken = side.taken();
-        let ready =
-            || ring.tail.0.load(Ordering::Relaxed) != taken || ring.state() & (STOP | DONE) != 0;
         if !patience.until(ready) {
             if !patience.asleep(|| fall_asleep(ring, taken, wait)) {
                 return Err(Nothing::Yet);
@@ -167,7 +206,7 @@ fn refill<T>(
 }
 
 /// Sleeps until there is a value, or none will come. `false` if that took too long.
-fn fall_asleep<T>(ring: &Ring<T>, taken: usize, wait: Wait) -> bool {
+fn fall_asleep<T>(ring: &Ring<T>, taken: usize, wait: Wait<'_>) -> bool {
     let mut slow = ring.slow();
     let ready = loop {
         ring.rest.0.state.fetch_or(CONSUMER_WAITS, Ordering::Relaxed);

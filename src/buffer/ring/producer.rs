@@ -2,13 +2,17 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+#[cfg(feature = "stream")]
+use core::cell::Cell;
 use core::mem::replace;
+#[cfg(feature = "stream")]
+use core::task::{Context, Poll};
 
 use super::patience::{Patience, few};
 use super::{CLOSED, CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP};
 use crate::buffer::wait::{NoPlace, Wait};
 use crate::sync::{Ordering, wait_until};
-use crate::unwind::Payload;
+use crate::unwind::{Payload, quietly_if_panicking};
 
 /// The weights of what is in the ring.
 struct Weights {
@@ -54,7 +58,7 @@ impl<T> Producer<T> {
     ///
     /// [`NoPlace::Closed`] if nothing is wanted any more, [`NoPlace::Full`] if there is none in time.
     #[inline]
-    pub(in super::super) fn reserve(&mut self, wait: Wait) -> Result<Place<'_, T>, NoPlace> {
+    pub(in super::super) fn reserve(&mut self, wait: Wait<'_>) -> Result<Place<'_, T>, NoPlace> {
         if self.is_closed() {
             return Err(NoPlace::Closed);
         }
@@ -88,11 +92,12 @@ impl<T> Producer<T> {
     /// Waits for room for so much, unless the state has one of the bits `closed`.
     #[cold]
     #[inline(never)]
-    fn wait_for_room(&mut self, weight: usize, closed: u8, wait: Wait) -> Result<(), NoPlace> {
+    fn wait_for_room(&mut self, weight: usize, closed: u8, wait: Wait<'_>) -> Result<(), NoPlace> {
         if self.has_room(weight) {
             // As in `refill`: who finds only few of many places lets the consumer get ahead.
             let room = self.ring.capacity() - self.tail.wrapping_sub(self.head);
-            if room < few(self.ring.capacity()) && !matches!(wait, Wait::Never) {
+            let waits = matches!(wait, Wait::Until(_) | Wait::Forever);
+            if room < few(self.ring.capacity()) && waits {
                 self.patience.nap();
                 self.has_room(weight);
             }
@@ -100,8 +105,17 @@ impl<T> Producer<T> {
             // Once more: the room may be that of a stop, which has just emptied the ring.
             return if self.ring.state() & closed != 0 { Err(NoPlace::Closed) } else { Ok(()) };
         }
-        if matches!(wait, Wait::Never) {
-            return Err(NoPlace::Full);
+        match wait {
+            Wait::Never => return Err(NoPlace::Full),
+            Wait::Task(task) => {
+                let ring = self.ring.clone();
+                let ready = || self.has_room(weight) || ring.state() & closed != 0;
+                if !ring.register(PRODUCER_WAITS, task, ready) {
+                    return Err(NoPlace::Full);
+                }
+                return if ring.state() & closed != 0 { Err(NoPlace::Closed) } else { Ok(()) };
+            }
+            Wait::Until(_) | Wait::Forever => {}
         }
         let mut patience = replace(&mut self.patience, Patience::new());
         let ready = patience.until(|| self.has_room(weight) || self.ring.state() & closed != 0);
@@ -115,7 +129,7 @@ impl<T> Producer<T> {
 
     /// Sleeps until there is room, or the state has one of the bits `closed`. `false` if that took
     /// too long.
-    fn sleep(&mut self, weight: usize, closed: u8, wait: Wait) -> bool {
+    fn sleep(&mut self, weight: usize, closed: u8, wait: Wait<'_>) -> bool {
         let ring = self.ring.clone();
         let mut slow = ring.slow();
         let ready = loop {
@@ -162,12 +176,62 @@ impl<T> Producer<T> {
 
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
-        {
-            let _slow = self.ring.slow(); // Or the consumer could look, then sleep.
-            // Release: with the acquire in `refill`.
-            self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
-        }
+        let mut slow = self.ring.slow(); // Or the consumer could look, then sleep.
+        // Release: with the acquire in `refill`.
+        self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
+        let (task, own) = (slow.consumer.take(), slow.producer.take());
+        drop(slow);
         self.ring.rest.0.filled.notify_all();
+        quietly_if_panicking(|| {
+            drop(own);
+            if let Some(task) = task {
+                task.wake();
+            }
+        });
+    }
+}
+
+/// For a producer that is a task.
+#[cfg(feature = "stream")]
+impl<T> Producer<T> {
+    /// A place for one value. If there is none yet, the task is woken when it is worth another look.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does.
+    pub(in super::super) fn poll_reserve(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Place<'_, T>>> {
+        if self.is_closed() {
+            return Poll::Ready(None);
+        }
+        if self.tail.wrapping_sub(self.head) >= self.ring.capacity() && !self.has_room(1) {
+            let task = Cell::new(Some(cx.waker().clone()));
+            match self.wait_for_room(1, CLOSED, Wait::Task(&task)) {
+                Ok(()) => {}
+                Err(NoPlace::Closed) => return Poll::Ready(None),
+                Err(NoPlace::Full) => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Some(Place(self)))
+    }
+
+    /// Has the task be woken when nothing is wanted any more. `true` if that is so already.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does.
+    pub(in super::super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        let task = Cell::new(Some(cx.waker().clone()));
+        let mut slow = self.ring.slow();
+        // Under the lock: who changes the state takes it afterwards.
+        if self.is_closed() {
+            return true;
+        }
+        task.set(replace(&mut slow.producer, task.take()));
+        drop(slow);
+        false
     }
 }
 

@@ -1,0 +1,468 @@
+//! Buffers with a task at one end: between a thread and a task ([`ThreadStream`]), between two tasks
+//! ([`TaskStream`]), and between a task and a thread ([`TaskIter`]).
+
+use alloc::sync::Arc;
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+use core::iter::FusedIterator;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::stream::{FusedStream, Stream};
+use pin_project_lite::pin_project;
+
+use super::Capacity;
+use super::pair::NextError;
+use super::prefetch::{BufferStats, Prefetch};
+use super::ring::{self, Ring, ring};
+use super::wait::{Nothing, Wait};
+use crate::resume::{Resume, ResumeError, Resumed};
+use crate::stop::{Releasable, StopHandle};
+use crate::unwind::FirstPanic;
+
+/// A [`Prefetch`] that is read by a task: what a blocking source gives, on a thread of its own, as a
+/// [`Stream`]. Made by [`Prefetch::into_stream`].
+///
+/// It is started by the first poll, ends as a `Prefetch` does, and passes a panic of the source on
+/// likewise. The task is woken when there is an item, the end, or a stop.
+///
+/// # Cancel safety
+///
+/// A future of `next` that is dropped loses nothing: an item is taken only when it is returned.
+///
+/// # Dropping
+///
+/// Nothing here waits for the thread, since that would keep the runtime's thread from other tasks. When
+/// this has been dropped or closed, what was buffered has been dropped; the source is dropped on its
+/// own thread after the step in progress, and then the thread ends. A panic of the source that has
+/// not been passed on by then has been reported by the panic hook, and goes no further. In a scope, the
+/// scope waits as usual.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::Pin;
+/// use futures_core::Stream;
+/// use watertight::{Capacity, IteratorExt};
+///
+/// # smol::block_on(async {
+/// // What blocks does so on the thread.
+/// let squares = (0..1000_u64).map(|n| n * n).prefetch(Capacity::items(16));
+/// let mut squares = squares.into_stream();
+/// let mut sum = 0;
+/// for _ in 0..4 {
+///     sum += poll_fn(|cx| Pin::new(&mut squares).poll_next(cx)).await.unwrap();
+/// }
+/// assert_eq!(sum, 14);
+/// # });
+/// ```
+#[must_use = "streams do nothing unless polled"]
+pub struct ThreadStream<'a, T> {
+    prefetch: Prefetch<'a, T>,
+}
+
+impl<'a, T> ThreadStream<'a, T> {
+    pub(super) fn new(prefetch: Prefetch<'a, T>) -> Self {
+        ThreadStream { prefetch }
+    }
+
+    /// Ends it: drops what is buffered before this returns, and has the source dropped and its thread
+    /// end, without waiting for that. `true` if that was this call's doing; `false` if it had come to
+    /// its end, or a stop came first.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does.
+    pub fn close_now(&mut self) -> bool {
+        self.prefetch.close_now()
+    }
+
+    /// How full the buffer is, and has been.
+    pub fn stats(&self) -> BufferStats
+    where
+        T: Send,
+    {
+        self.prefetch.stats()
+    }
+}
+
+impl<T> Unpin for ThreadStream<'_, T> {}
+
+impl<T> Stream for ThreadStream<'_, T> {
+    type Item = T;
+
+    /// # Panics
+    ///
+    /// If the source has, once, after what it gave before; or if its thread cannot be started.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.prefetch.poll_pop(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.prefetch.size_hint()
+    }
+}
+
+impl<T> FusedStream for ThreadStream<'_, T> {
+    fn is_terminated(&self) -> bool {
+        self.prefetch.is_over()
+    }
+}
+
+impl<T> Drop for ThreadStream<'_, T> {
+    fn drop(&mut self) {
+        let mut panics = FirstPanic::default();
+        panics.run(|| self.prefetch.close_now());
+        panics.resume();
+    }
+}
+
+impl<T> fmt::Debug for ThreadStream<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadStream").field("prefetch", &self.prefetch).finish()
+    }
+}
+
+/// Has a stream run ahead of its consumer, by at most `capacity` items.
+///
+/// A stream runs only when it is polled. In a loop that awaits something for each item it stands
+/// still meanwhile, with its connections open and its timers late. The [`Driver`] is a future that
+/// polls it whenever there is a place for what it gives: spawn it, on whatever runtime, or poll it
+/// alongside (`join!`, `select!`). The [`TaskStream`] gives the items, in order.
+///
+/// *Polled for, less delivered, less dropped* is never more than the capacity, the item that the stream
+/// is working on included.
+///
+/// # When it ends
+///
+/// | what happens | the stream is dropped, by its driver | what is buffered |
+/// |---|---|---|
+/// | it ends | at once | is delivered, then comes the end |
+/// | it panics | at once | is delivered, then the panic reaches the consumer, with its payload and once, then comes the end |
+/// | [`finish`](TaskStream::finish) | when the driver is next polled; it is woken | is delivered, then comes the end |
+/// | [`close_now`](TaskStream::close_now), the drop of the consumer, a stop | the same | is dropped, by the call |
+/// | the driver is dropped | at once | is delivered, then comes the end |
+///
+/// A driver that is forgotten, or never polled, does nothing: its consumer waits.
+///
+/// # Panics
+///
+/// If there is not enough memory for so many items.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::Pin;
+/// use futures_core::Stream;
+/// use watertight::{Capacity, prefetch_stream};
+///
+/// # let pages = futures_util::stream::iter(1..=3);
+/// # smol::block_on(async {
+/// let (mut pages, driver) = prefetch_stream(pages, Capacity::items(2));
+/// let driver = smol::spawn(driver);
+/// let mut sum = 0;
+/// while let Some(page) = poll_fn(|cx| Pin::new(&mut pages).poll_next(cx)).await {
+///     sum += page; // While this is being worked on, the next ones are fetched.
+/// }
+/// assert_eq!(sum, 6);
+/// driver.await;
+/// # });
+/// ```
+pub fn prefetch_stream<S: Stream>(
+    stream: S,
+    capacity: Capacity,
+) -> (TaskStream<S::Item>, Driver<S>) {
+    let (producer, consumer) = ring(capacity);
+    let driver = Driver { stream: Some(stream), producer: Some(producer) };
+    (TaskStream { consumer, stopper: None, over: false }, driver)
+}
+
+/// How often a driver polls its stream before it lets other tasks run.
+const BUDGET: u32 = 128;
+
+pin_project! {
+    /// The future that runs a stream ahead of its consumer. From [`prefetch_stream`].
+    ///
+    /// It is ready when the stream has ended, or nobody wants any more of it. It runs on any runtime,
+    /// is `Send` if the stream and its items are, and gives way after some items even if the stream
+    /// is always ready and the consumer quick.
+    ///
+    /// # Dropping
+    ///
+    /// It drops the stream, then the consumer hears of the end.
+    #[must_use = "a stream runs ahead only if its driver is spawned or polled"]
+    pub struct Driver<S: Stream> {
+        // Before the producer: the consumer must not hear of the end while this is being dropped.
+        #[pin]
+        stream: Option<S>,
+        producer: Option<ring::Producer<S::Item>>,
+    }
+}
+
+impl<S: Stream> Driver<S> {
+    /// Drops the stream, and lets the consumer know.
+    fn end(self: Pin<&mut Self>, mut panics: FirstPanic) {
+        let mut this = self.project();
+        panics.run(|| this.stream.set(None));
+        if let Some(producer) = this.producer.take() {
+            producer.leave(panics.into_payload());
+        }
+    }
+}
+
+impl<S: Stream> Future for Driver<S> {
+    type Output = ();
+
+    /// # Panics
+    ///
+    /// If a waker does, or a destructor of an item that comes too late. What the stream panics with
+    /// goes to the consumer.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..BUDGET {
+            let mut this = self.as_mut().project();
+            let (Some(stream), Some(producer)) = (this.stream.as_mut().as_pin_mut(), this.producer)
+            else {
+                return Poll::Ready(());
+            };
+            let Some(place) = ready!(producer.poll_reserve(cx)) else {
+                self.end(FirstPanic::default());
+                return Poll::Ready(());
+            };
+            let mut panics = FirstPanic::default();
+            match panics.run(|| stream.poll_next(cx)) {
+                Some(Poll::Ready(Some(item))) => place.fill(item),
+                Some(Poll::Ready(None)) | None => {
+                    self.end(panics);
+                    return Poll::Ready(());
+                }
+                // The stream has the waker, and so has the ring: for when nobody wants it any more.
+                Some(Poll::Pending) if !producer.poll_closed(cx) => return Poll::Pending,
+                Some(Poll::Pending) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S: Stream> fmt::Debug for Driver<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("ended", &self.stream.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// What a stream gives that a [`Driver`] runs ahead, as a [`Stream`]. From [`prefetch_stream`].
+///
+/// # Cancel safety
+///
+/// A future of `next` that is dropped loses nothing: an item is taken only when it is returned.
+///
+/// # Dropping
+///
+/// What is buffered is dropped, on this thread, and the driver is woken, to drop the stream and be
+/// ready.
+#[must_use = "streams do nothing unless polled"]
+pub struct TaskStream<T> {
+    consumer: ring::Consumer<T>,
+    // Dropped when this is. Only in a group.
+    stopper: Option<Releasable<Stopper<T>>>,
+    over: bool,
+}
+
+impl<T> TaskStream<T> {
+    /// Has it be stopped together with everything else under `group`: from any thread, whatever either
+    /// side is waiting for. What is buffered is dropped by the stop, unless an item is just being
+    /// taken; the stream is dropped by its driver, which is woken.
+    pub fn under(mut self, group: &StopHandle) -> Self
+    where
+        T: Send + 'static,
+    {
+        self.stopper = Some(Releasable::under(Stopper(self.consumer.ring().clone()), group));
+        self
+    }
+
+    /// Has it be read by a thread, as an iterator that waits.
+    pub fn into_blocking(self) -> TaskIter<T> {
+        TaskIter { stream: self }
+    }
+
+    /// Takes an item if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`NextError`] says whether there may be one later.
+    ///
+    /// # Panics
+    ///
+    /// As for `poll_next`.
+    pub fn try_next(&mut self) -> Result<T, NextError> {
+        Ok(self.pop(Wait::Never)?)
+    }
+
+    /// Has the stream end when its driver is next polled; what is buffered can still be taken. `true`
+    /// if that was this call's doing.
+    pub fn finish(&mut self) -> bool {
+        self.consumer.ring().finish()
+    }
+
+    /// Ends it: drops what is buffered before this returns, and has the stream dropped by its driver.
+    /// `true` if that was this call's doing; `false` if it had come to its end, or a stop came first.
+    ///
+    /// # Panics
+    ///
+    /// If a destructor does, or a waker.
+    pub fn close_now(&mut self) -> bool {
+        let over = core::mem::replace(&mut self.over, true);
+        self.stopper = None;
+        self.consumer.ring().stop() && !over
+    }
+
+    /// How full the buffer is, and has been.
+    pub fn stats(&self) -> BufferStats {
+        let ring = self.consumer.ring();
+        BufferStats { capacity: ring.capacity(), buffered: ring.count(), peak: ring.peak() }
+    }
+
+    fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
+        let popped = self.consumer.pop(wait);
+        if matches!(popped, Err(Nothing::Ever)) {
+            self.end();
+        }
+        popped
+    }
+
+    /// There is nothing more. Passes the stream's panic on, if that is why.
+    #[cold]
+    fn end(&mut self) {
+        if !core::mem::replace(&mut self.over, true) {
+            self.stopper = None;
+            let mut panics = FirstPanic::default();
+            if let Some(payload) = self.consumer.ring().take_panic() {
+                panics.keep(payload);
+            }
+            panics.resume();
+        }
+    }
+}
+
+impl<T> Unpin for TaskStream<T> {}
+impl<T: UnwindSafe> UnwindSafe for TaskStream<T> {}
+impl<T> RefUnwindSafe for TaskStream<T> {}
+
+impl<T> Stream for TaskStream<T> {
+    type Item = T;
+
+    /// # Panics
+    ///
+    /// If the stream has, once, after what it gave before.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let popped = ready!(self.consumer.poll_pop(cx));
+        if popped.is_err() {
+            self.end();
+        }
+        Poll::Ready(popped.ok())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let over = self.is_terminated();
+        (0, over.then_some(0))
+    }
+}
+
+impl<T> FusedStream for TaskStream<T> {
+    fn is_terminated(&self) -> bool {
+        self.over || self.consumer.ring().is_stopped()
+    }
+}
+
+impl<T> fmt::Debug for TaskStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskStream").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// What a stream gives that a [`Driver`] runs ahead, as an [`Iterator`] for a thread: `next` waits.
+/// Made by [`TaskStream::into_blocking`].
+///
+/// The driver runs on another thread: on a runtime of several, or in a `block_on` somewhere else. One
+/// that is polled by this very thread never gets to run while it waits here.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Capacity, prefetch_stream};
+///
+/// # let numbers = futures_util::stream::iter(1..=100);
+/// let (numbers, driver) = prefetch_stream(numbers, Capacity::items(16));
+/// let driver = smol::spawn(driver); // On smol's own thread.
+/// assert_eq!(numbers.into_blocking().sum::<u32>(), 5050);
+/// smol::block_on(driver);
+/// ```
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+#[derive(Debug)]
+pub struct TaskIter<T> {
+    stream: TaskStream<T>,
+}
+
+impl<T> TaskIter<T> {
+    /// Takes an item, and waits for one for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`NextError::Empty`] if there was none in time, [`NextError::Ended`] if there will be none.
+    ///
+    /// # Panics
+    ///
+    /// If the stream has, once, after what it gave before.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
+        Ok(self.stream.pop(Wait::up_to(timeout))?)
+    }
+
+    /// Has it be read by a task again.
+    pub fn into_stream(self) -> TaskStream<T> {
+        self.stream
+    }
+}
+
+impl<T> Iterator for TaskIter<T> {
+    type Item = T;
+
+    /// # Panics
+    ///
+    /// If the stream has, once, after what it gave before.
+    fn next(&mut self) -> Option<T> {
+        self.stream.pop(Wait::Forever).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.stream.size_hint()
+    }
+}
+
+impl<T> FusedIterator for TaskIter<T> {}
+
+/// What a stop handle finds of a buffer: something that can be closed.
+struct Stopper<T>(Arc<Ring<T>>);
+
+impl<T> Resume for Stopper<T> {
+    type Argument = ();
+    type Yield = Infallible;
+    type Return = ();
+
+    fn resume(self: Pin<&mut Self>, (): ()) -> Resumed<Infallible, (), ()> {
+        Err(ResumeError::new(()))
+    }
+
+    fn close(self: Pin<&mut Self>) -> bool {
+        self.0.stop()
+    }
+
+    fn is_finished(&self) -> bool {
+        false
+    }
+}
