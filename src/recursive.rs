@@ -81,7 +81,8 @@ where
 ///
 /// An `async fn` that delegates to itself cannot promise that: whether it is `Send` would have to be
 /// known before its body has been compiled. ("Cannot satisfy `impl Future<Output = ()>: Send`", says
-/// the compiler.) A function that says it can:
+/// the compiler.) A function whose signature says so can; that `clippy::manual_async_fn` would have it
+/// otherwise is to be allowed:
 ///
 /// ```
 /// use watertight::{Capacity, SendRecursiveCo, recursive_send};
@@ -167,8 +168,8 @@ where
 /// A generator whose bodies delegate to one another. Made by [`recursive`] and [`recursive_send`]; an
 /// [`Iterator`] that can be moved and stored.
 ///
-/// `Y` is what it yields, `R` what it is resumed with, `T` what its root ends with. With `K` =
-/// [`Threads`] it is `Send` if these are.
+/// `Y` is what it yields, `R` what it is resumed with, `T` what its root ends with; it can be iterated if
+/// `R` and `T` are `()`. With `K` = [`Threads`] it is `Send` if these are.
 ///
 /// It is a pointer. Its bodies are on the heap, in memory of its own: one kibibyte when it is made,
 /// twice as much as before whenever that is full, up to pieces of a mebibyte. Each body takes its own
