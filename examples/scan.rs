@@ -15,10 +15,11 @@
 //! ```
 //!
 //! Each of these is a generator that pulls the one before it. On the reading thread the inner ones
-//! are pinned in the bodies that pull them, without an allocation. All are over when the scope is,
-//! the thread included, whatever became of the handles. Nobody closes a file here: it is a local of
-//! the body that reads it, and goes with it. The account at the end shows that this is enough, even
-//! when the search is left while a file is being read.
+//! are pinned in the bodies that pull them, without an allocation; only `files` has a heap of its own,
+//! with a body for each directory on the way to the file that is being read. All are over when the
+//! scope is, the thread included, whatever became of the handles. Nobody closes a file here: it is a
+//! local of the body that reads it, and goes with it. The account at the end shows that this is
+//! enough, even when the search is left while a file is being read.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -38,14 +39,15 @@ use anstyle::{AnsiColor, Style};
 use clap::{Parser, ValueEnum};
 use regex::Regex;
 use thiserror::Error;
-use walkdir::{DirEntry, WalkDir};
 use watertight::{
-    Capacity, Co, Gen, Prefetch, ScopeStats, StopHandle, StopToken, TryGen, generator, scope_under,
-    try_generator,
+    Capacity, Co, DepthExceeded, Gen, Prefetch, ScopeStats, StopHandle, StopToken, TryGen,
+    generator, scope_under, try_generator,
 };
 
 #[path = "scan/account.rs"]
 mod account;
+#[path = "scan/walk.rs"]
+mod walk;
 
 use account::{Account, Alive, Clock, Ended, Open, Report};
 
@@ -96,11 +98,15 @@ struct Args {
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 
+    /// Go down at most this far: 1 is the files right in the directory
+    #[arg(short = 'd', long, value_name = "N")]
+    max_depth: Option<usize>,
+
     /// Search hidden files and `target` directories too
     #[arg(short, long)]
     unrestricted: bool,
 
-    /// Name every file that is passed over, not only the unreadable ones
+    /// Name everything that is passed over, not only what is unreadable
     #[arg(short, long)]
     verbose: bool,
 
@@ -127,14 +133,15 @@ Examples:
   scan src TODO --all         every TODO under src
   scan src 'impl.* for' -n 3  three, and then no file is read any more
   scan ~ TODO --timeout 0.5   what half a second is enough for
+  scan . TODO --max-depth 1   in the files that are right here
   scan . --forget             forgotten, and released all the same
   scan . --leak               a leak, made on purpose
 
 Symbolic links are not followed. Files that cannot be read, are not UTF-8, or have a line longer
-than 1 MiB are passed over and counted.
+than 1 MiB are passed over and counted, and so are directories that cannot be read or are too deep.
 
-Exit status: 0 if a line matched, 1 if none did, 2 on an error. A file that was passed over is not
-an error, nor is a search that ran out of time; something left alive at the end is.";
+Exit status: 0 if a line matched, 1 if none did, 2 on an error. What was passed over is not an
+error, nor is a search that ran out of time; something left alive at the end is.";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Color {
@@ -147,16 +154,22 @@ enum Color {
 /// there is time.
 #[derive(Debug, Error)]
 enum Problem {
-    #[error(transparent)]
-    Walk(#[from] walkdir::Error),
     #[error("{}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("{}: not entered, because of --max-depth {}", path.display(), source.limit)]
+    TooDeep { path: PathBuf, source: DepthExceeded },
     #[error("{}:{line}: not UTF-8, skipped from here on", path.display())]
     NotText { path: PathBuf, line: u64 },
     #[error("{}:{line}: longer than {LONGEST_LINE} bytes, skipped from here on", path.display())]
     TooLong { path: PathBuf, line: u64 },
     #[error("{}: out of time, searched no further", path.display())]
     OutOfTime { path: PathBuf },
+}
+
+impl Problem {
+    fn unreadable(path: &Path, source: io::Error) -> Self {
+        Problem::Unreadable { path: path.to_owned(), source }
+    }
 }
 
 /// Why there is no search, or no output.
@@ -237,7 +250,7 @@ impl Search {
     fn chunks(&self) -> Gen<Found<Chunk>, impl Future<Output = ()>> {
         generator(async move |mut co| {
             let _alive = self.account.generators.begin();
-            for file in pin!(self.files()) {
+            for file in self.files() {
                 match file {
                     // The inner generator borrows from this body, and lives in it. If this is
                     // dropped at this yield, the file goes first, then the path, then the walk.
@@ -246,47 +259,6 @@ impl Search {
                 }
             }
         })
-    }
-
-    /// The files under the root, in the order of their names, found as they are asked for.
-    fn files(&self) -> Gen<Found<Arc<Path>>, impl Future<Output = ()>> {
-        generator(async move |mut co| {
-            let _alive = self.account.generators.begin();
-            let tree = WalkDir::new(&self.args.directory).sort_by_file_name().into_iter();
-            for entry in tree.filter_entry(|entry| self.wanted(entry)) {
-                if self.stop.is_stopped() {
-                    break; // Nobody listens any more.
-                }
-                let entry = match entry {
-                    Ok(entry) => entry,
-                    Err(error) => {
-                        co.yield_(Err(error.into())).await;
-                        continue;
-                    }
-                };
-                let path = entry.path();
-                let (is_dir, is_file) = match entry.depth() {
-                    // The root was asked for by name, so it may be a link.
-                    0 => (path.is_dir(), path.is_file()),
-                    _ => (entry.file_type().is_dir(), entry.file_type().is_file()),
-                };
-                if is_dir {
-                    self.account.directories.add(1);
-                }
-                // Nothing else is opened: a pipe, for one, would block.
-                if is_file {
-                    self.account.files.add(1);
-                    co.yield_(Ok(path.strip_prefix(".").unwrap_or(path).into())).await;
-                }
-            }
-        })
-    }
-
-    fn wanted(&self, entry: &DirEntry) -> bool {
-        let name = entry.file_name();
-        let hidden = name.as_encoded_bytes().starts_with(b".");
-        let build = name == "target" && entry.file_type().is_dir();
-        self.args.unrestricted || entry.depth() == 0 || !(hidden || build)
     }
 
     /// The text of one file. A problem is the last item.
@@ -426,8 +398,7 @@ impl Search {
 
 impl<'a> Opened<'a> {
     fn open(path: &'a Path, account: &'a Account) -> Found<Self> {
-        let file = File::open(path)
-            .map_err(|source| Problem::Unreadable { path: path.to_owned(), source })?;
+        let file = File::open(path).map_err(|source| Problem::unreadable(path, source))?;
         let reader = BufReader::with_capacity(CHUNK, file);
         Ok(Opened { reader, _counted: account.opened.begin(), path, lines: Vec::new() })
     }
@@ -437,18 +408,15 @@ impl<'a> Opened<'a> {
     fn read_lines(&mut self, number: u64, stop: &StopToken) -> Found<bool> {
         self.lines.clear();
         while !stop.is_stopped() {
-            let path = || self.path.to_owned();
-            let block = self
-                .reader
-                .fill_buf()
-                .map_err(|source| Problem::Unreadable { path: path(), source })?;
+            let block =
+                self.reader.fill_buf().map_err(|source| Problem::unreadable(self.path, source))?;
             if block.is_empty() {
                 return Ok(!self.lines.is_empty());
             }
             // What is there already is the beginning of the first line.
             let first = block.iter().position(|&byte| byte == b'\n').map_or(block.len(), |n| n + 1);
             if self.lines.len() + first > LONGEST_LINE {
-                return Err(Problem::TooLong { path: path(), line: number });
+                return Err(Problem::TooLong { path: self.path.to_owned(), line: number });
             }
             let whole = block.iter().rposition(|&byte| byte == b'\n').map(|n| n + 1);
             let taken = whole.unwrap_or(block.len());
@@ -488,8 +456,9 @@ impl Account {
     fn pass_over(&self, problem: &Problem, verbose: bool) {
         let (count, tell) = match problem {
             Problem::OutOfTime { .. } => return complain(problem),
-            Problem::Walk(_) | Problem::Unreadable { .. } => (&self.unreadable, true),
+            Problem::Unreadable { .. } => (&self.unreadable, true),
             // Every tree has some of these.
+            Problem::TooDeep { .. } => (&self.too_deep, verbose),
             Problem::NotText { .. } => (&self.not_text, verbose),
             Problem::TooLong { .. } => (&self.too_long, verbose),
         };

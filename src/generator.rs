@@ -4,6 +4,7 @@ use core::fmt;
 use core::future::Future;
 use core::mem;
 use core::pin::Pin;
+use core::ptr;
 use core::task::{Poll, Waker};
 
 use pin_project_lite::pin_project;
@@ -160,7 +161,7 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
             mem::forget(running);
             return this.state.after_the_end(argument);
         };
-        let Step { value, poll } = this.gate.step(Waker::noop(), Some(argument), body);
+        let Step { value, poll } = this.gate.step(Waker::noop(), Some(argument), ptr::null(), body);
         match (value, poll) {
             (Some(value), Poll::Pending) => {
                 mem::forget(running);

@@ -48,6 +48,8 @@ use crate::unwind::{Shield, release};
 struct Header<'w> {
     id: NonZeroU64,
     caller: &'w Waker,
+    /// Whatever the generator wants its body to find.
+    owner: *const (),
 }
 
 /// One step's meeting place, on the stack of whoever resumes. `repr(C)`: the header comes first.
@@ -102,7 +104,7 @@ impl<Y, R> Gate<Y, R> {
     /// Resumes `body` once, lending it `argument` and, for the wakers it clones, `caller`.
     ///
     /// There is no argument where the body goes on after something else than a yield. One that
-    /// nobody took is dropped before this returns.
+    /// nobody took is dropped before this returns. `owner` is for [`Key::owner`].
     ///
     /// # Panics
     ///
@@ -113,10 +115,11 @@ impl<Y, R> Gate<Y, R> {
         &self,
         caller: &Waker,
         argument: Option<R>,
+        owner: *const (),
         body: Pin<&mut F>,
     ) -> Step<Y, F::Output> {
         let slot = Spill(Slot::<Y, R> {
-            header: Header { id: self.id.get(), caller },
+            header: Header { id: self.id.get(), caller, owner },
             value: UnsafeCell::new(None),
             argument: UnsafeCell::new(argument),
         });
@@ -190,27 +193,43 @@ impl<Y, R> Key<Y, R> {
         let argument = unsafe { &mut *(*slot).argument.get() };
         argument.take()
     }
+}
 
-    /// Whether the step in progress can still carry a value out.
+/// A look at the step in progress, by something that goes on for several steps.
+#[cfg(feature = "alloc")]
+pub(crate) struct Visiting<'k, Y, R> {
+    id: NonZeroU64,
+    marker: PhantomData<&'k mut Key<Y, R>>,
+}
+
+#[cfg(feature = "alloc")]
+impl<'k, Y, R> Visiting<'k, Y, R> {
+    #[inline(always)]
+    pub(crate) fn new(key: &'k mut Key<Y, R>) -> Self {
+        Visiting { id: key.id, marker: PhantomData }
+    }
+
+    /// What the owner of the gate has given to the step in progress, and whether that step can still
+    /// carry a value out.
     ///
     /// # Panics
     ///
     /// If `cx` is not the context of this key's own generator.
     #[inline(always)]
-    #[cfg(feature = "alloc")]
-    pub(crate) fn has_room(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn owner(&mut self, cx: &mut Context<'_>) -> (*const (), bool) {
         let slot = match find::<Y, R>(cx) {
             Some((id, slot)) if id == self.id => slot,
             other => misuse(other.is_some()),
         };
-        // SAFETY: as in `argument`.
-        let value = unsafe { &*(*slot).value.get() };
-        value.is_none()
+        // SAFETY: our vtable and our identity: the slot is ours and alive (1 and 2 above), its header
+        // is never written, and `&mut self`, which borrows the key, excludes any other access to the
+        // rest (3 above) while this reference lives.
+        let (owner, value) = unsafe { ((*slot).header.owner, &*(*slot).value.get()) };
+        (owner, value.is_none())
     }
 
-    /// Whether `gate` is the other side of this.
+    /// Whether `gate` is the other side of the key.
     #[inline(always)]
-    #[cfg(feature = "alloc")]
     pub(crate) fn fits(&self, gate: &Gate<Y, R>) -> bool {
         self.id == gate.id.get()
     }

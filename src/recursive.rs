@@ -172,7 +172,7 @@ where
 ///
 /// It is a pointer. Its bodies are on the heap, in memory of its own: one kibibyte when it is made,
 /// twice as much as before whenever that is full, up to pieces of a mebibyte. Each body takes its own
-/// size and 40 bytes there. The memory stays for the next body of that depth, and is freed when the
+/// size and 32 bytes there. The memory stays for the next body of that depth, and is freed when the
 /// generator finishes.
 ///
 /// # Dropping

@@ -4,183 +4,21 @@
 #![cfg(feature = "std")] // The example needs it.
 #![cfg(not(miri))] // It starts processes.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::path::Path;
+use std::process::Stdio;
 
 use regex::Regex;
-use tempfile::TempDir;
-use walkdir::{DirEntry, WalkDir};
 
-/// The example, as built for this run of the tests.
-///
-/// `cargo test` builds the examples first, `cargo test --test scan` does not: then what is there
-/// may be missing or older than its source, and is built here.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // <target>[/<triple>]/<profile>/deps/scan-<hash>
-        let test = std::env::current_exe().expect("a test knows its own path");
-        let directory = test.ancestors().nth(2).expect("a test is in `deps`");
-        let program =
-            directory.join("examples").join(format!("scan{}", std::env::consts::EXE_SUFFIX));
-        if modified(&program) < newest_source() {
-            build(directory);
-        }
-        assert!(
-            program.is_file(),
-            "{} is missing: `cargo build --example scan`",
-            program.display()
-        );
-        program
-    })
-}
+#[path = "support/example.rs"]
+mod example;
+#[path = "scan/run.rs"]
+mod run;
+#[path = "scan/walk.rs"]
+mod walk;
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-fn newest_source() -> Option<SystemTime> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let library = WalkDir::new(package.join("src")).into_iter().flatten();
-    let example = ["examples/scan.rs", "examples/scan/account.rs"].map(|file| package.join(file));
-    library.map(DirEntry::into_path).chain(example).filter_map(|path| modified(&path)).max()
-}
-
-fn build(directory: &Path) {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("<target>/tmp");
-    let name = |path: &Path| path.file_name().map(OsStr::to_owned).expect("a named directory");
-    let profile = match name(directory) {
-        debug if debug == "debug" => "dev".into(),
-        other => other,
-    };
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example", "scan", "--manifest-path"]);
-    cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
-    cargo.arg("--target-dir").arg(target).arg("--profile").arg(profile);
-    if let Some(triple) = directory.parent().filter(|&parent| parent != target) {
-        cargo.arg("--target").arg(name(triple));
-    }
-    assert!(cargo.status().expect("cargo runs").success(), "`scan` does not build");
-}
-
-fn command<A: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(program());
-    command.current_dir(directory).args(args).stdin(Stdio::null());
-    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "RUST_BACKTRACE"] {
-        command.env_remove(variable);
-    }
-    command
-}
-
-#[derive(Debug)]
-struct Run {
-    code: Option<i32>,
-    /// The lines before the account.
-    hits: Vec<String>,
-    account: String,
-    stderr: String,
-}
-
-impl Run {
-    fn of(mut command: Command) -> Self {
-        let output = command.output().expect("scan starts");
-        let stdout = String::from_utf8(output.stdout).expect("scan writes UTF-8");
-        let stderr = String::from_utf8(output.stderr).expect("scan writes UTF-8");
-        let (hits, account) = match Regex::new(r"(?m)^\n").unwrap().find(&stdout) {
-            Some(blank) => (&stdout[..blank.start()], &stdout[blank.end()..]),
-            None => ("", &*stdout),
-        };
-        let hits = hits.lines().map(str::to_owned).collect();
-        let run = Run { code: output.status.code(), hits, account: account.to_owned(), stderr };
-        assert!(!run.stderr.contains("panicked"), "{run:#?}");
-        run
-    }
-
-    /// The numbers of one row of the account.
-    fn row(&self, name: &str) -> Vec<i64> {
-        let row = self.account.lines().find_map(|line| line.strip_prefix(name));
-        let row = row.unwrap_or_else(|| panic!("no row `{name}` in {self:#?}"));
-        let number = Regex::new(r" (\d+)").unwrap(); // Not the 8 of UTF-8.
-        number.captures_iter(row).map(|number| number[1].parse().unwrap()).collect()
-    }
-
-    /// Files visited, opened, closed.
-    fn files(&self) -> [i64; 3] {
-        self.row("files").try_into().unwrap()
-    }
-
-    /// How the search ended, as the account has it.
-    fn ending(&self) -> &str {
-        let how = self.account.split("; ").nth(1).and_then(|rest| rest.split(", ").next());
-        how.unwrap_or_else(|| panic!("no ending in {self:#?}"))
-    }
-
-    /// Passed over: unreadable, not UTF-8, with too long a line.
-    fn passed_over(&self) -> [i64; 3] {
-        self.row("passed over").try_into().unwrap()
-    }
-}
-
-/// Runs `scan` and checks what must hold however it went: it balances.
-fn scan<A: AsRef<OsStr>>(directory: &Path, args: impl IntoIterator<Item = A>) -> Run {
-    let run = Run::of(command(directory, args));
-    let [visited, opened, closed] = run.files();
-    assert_eq!(opened, closed, "{run:#?}");
-    assert!(opened <= visited, "{run:#?}");
-    let [started, released] = run.row("generators").try_into().unwrap();
-    assert_eq!(started, released, "{run:#?}");
-    assert!(started >= 1, "{run:#?}");
-    let [peak, after] = run.row("heap").try_into().unwrap();
-    assert!(peak > 0, "{run:#?}");
-    assert_eq!(after, 0, "{run:#?}");
-    if cfg!(target_os = "linux") {
-        for row in ["descriptors", "threads"] {
-            let [before, _, after] = run.row(row).try_into().unwrap();
-            assert_eq!(before, after, "{run:#?}");
-        }
-    }
-    let [read, searched, in_vain] = ["read", "searched", "in vain"].map(|row| run.row(row));
-    for (read, searched, in_vain) in [0, 1].map(|n| (read[n], searched[n], in_vain[n])) {
-        assert!(in_vain >= 0 && searched + in_vain == read, "{run:#?}");
-    }
-    if run.ending() == "searched to the end" {
-        assert_eq!(in_vain, [0, 0], "{run:#?}");
-    }
-    let [places, taken] = run.row("buffer").try_into().unwrap();
-    assert_eq!(places, BATCHES_AHEAD);
-    assert!(taken <= places, "{run:#?}");
-    assert_ne!(run.ending(), "left unfinished", "{run:#?}");
-    assert!(run.account.ends_with("\nnothing left alive\n"), "{run:#?}");
-    assert_eq!(run.code, Some(if run.hits.is_empty() { 1 } else { 0 }), "{run:#?}");
-    run
-}
-
-/// A directory with these files. A name may have directories in it.
-fn tree(files: &[(&str, &[u8])]) -> TempDir {
-    let tree = tempfile::tempdir().unwrap();
-    for (name, contents) in files {
-        let path = tree.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, contents).unwrap();
-    }
-    tree
-}
-
-const NONE: [&str; 0] = [];
-
-/// How far the thread that reads may be ahead, as `scan` has it: so many batches of so many pieces of
-/// files, and so many bytes.
-const BATCHES_AHEAD: i64 = 8;
-const PIECES: i64 = 8;
-const BYTES_AHEAD: i64 = 256 << 10;
-
-/// A batch of a long file with short lines is one piece of it, not much longer than this.
-const CHUNK: i64 = 32 << 10;
+use run::{BATCHES_AHEAD, BYTES_AHEAD, CHUNK, NONE, PIECES, Run, command, scan, tree};
 
 /// A file that is much longer than what may be read ahead. Only its first line matches.
 fn long() -> Vec<u8> {
@@ -207,7 +45,7 @@ fn without_arguments_it_finds_the_functions_here_in_the_order_of_names() {
     assert_eq!(run.hits, expected);
     assert!(run.account.starts_with("3 matching lines; searched to the end, with 0 files open"));
     assert_eq!(run.files(), [3, 3, 3]);
-    assert_eq!(run.row("directories"), [2]);
+    assert_eq!(run.directories(), [2, 2, 2]);
     assert_eq!(run.row("read"), [5, 19 + 26 + 13]);
     assert_eq!(run.stderr, "");
 
@@ -230,7 +68,7 @@ fn g3_g5_after_the_last_match_no_more_is_read_than_the_bound_allows() {
         assert_eq!(run.hits[9], "004.txt:3: hit");
         let [visited, opened, _] = run.files();
         assert!((5..=most(1)).contains(&opened) && visited <= opened + 1, "{run:#?}");
-        assert_eq!(run.row("generators")[0], 4 + opened);
+        assert_eq!(run.row("generators")[0], 5 + opened);
         assert_eq!(run.row("searched"), [4 * 3 + 3, 4 * 13 + 13]);
         assert!(run.account.starts_with("10 matching lines; stopped early, with "), "{run:#?}");
 
@@ -247,7 +85,7 @@ fn g3_g5_after_the_last_match_no_more_is_read_than_the_bound_allows() {
     let run = scan(tree.path(), [".", "hit", "--all"]);
     assert_eq!(run.hits.len(), 600);
     assert_eq!(run.files(), [300, 300, 300]);
-    assert_eq!(run.row("generators"), [304, 304]);
+    assert_eq!(run.row("generators"), [305, 305]);
 }
 
 #[test]
@@ -257,10 +95,10 @@ fn g3_g6_a_stop_in_the_middle_of_a_file_closes_it_and_ends_the_thread() {
     for args in [&["-n", "1"][..], &["-n", "1", "--forget"]] {
         let run = scan(tree.path(), args);
         assert_eq!(run.hits, ["a:1: fn first() {}"]);
-        let stopped = "1 matching line; stopped early, with 1 file open and 5 generators alive\n";
+        let stopped = "1 matching line; stopped early, with 1 file open and 6 generators alive\n";
         assert!(run.account.starts_with(stopped), "{run:#?}");
         assert_eq!(run.files(), [1, 1, 1], "and `b` is not opened");
-        assert_eq!(run.row("generators"), [5, 5]);
+        assert_eq!(run.row("generators"), [6, 6]);
         assert_eq!(run.row("searched"), [1, 14]);
         // In the buffer, in the reader's hand, and the batch that has the match.
         assert!(run.row("in vain")[1] < BYTES_AHEAD + 3 * CHUNK, "{run:#?}");
@@ -309,7 +147,7 @@ fn g1_a_forgotten_search_is_released_by_its_scope() {
         assert_eq!(run.ending(), "stopped early", "{run:#?}");
         // One batch: both files have been read when the first is searched.
         assert_eq!(run.files(), [2, 2, 2]);
-        assert_eq!(run.row("generators"), [6, 6]);
+        assert_eq!(run.row("generators"), [7, 7]);
         assert_eq!(run.row("scope"), [1, left], "{run:#?}");
     }
 
@@ -327,10 +165,10 @@ fn a_leak_is_noticed() {
     assert_eq!(run.code, Some(2));
     assert_eq!(run.ending(), "left unfinished", "{run:#?}");
     assert_eq!(run.files(), [1, 1, 0]);
-    assert_eq!(run.row("generators"), [5, 0]);
+    assert_eq!(run.row("generators"), [6, 0]);
     assert_eq!(run.row("scope"), [0, 0]);
     let verdict = run.account.lines().last().unwrap();
-    assert!(verdict.starts_with("left alive: 1 file, 5 generators, "), "{run:#?}");
+    assert!(verdict.starts_with("left alive: 1 file, 6 generators, "), "{run:#?}");
     let system = verdict.ends_with(" bytes, 1 descriptor, 1 thread");
     assert_eq!(system, cfg!(target_os = "linux"), "{run:#?}");
 
@@ -451,14 +289,14 @@ fn a_single_file_can_be_the_root() {
     let file = Path::new("dir").join("a.rs");
     let run = scan(tree.path(), [&file]);
     assert_eq!(run.hits, [format!("{}:1: fn a() {{}}", file.display())]);
-    assert_eq!(run.row("directories"), [0]);
+    assert_eq!(run.directories(), [0, 0, 0]);
     assert_eq!(run.files(), [1, 1, 1]);
 }
 
 #[test]
 fn wrong_arguments_are_exit_status_2() {
     let tree = tree(&[("a", b"fn a\n")]);
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["missing"], "scan: missing: "),
         (&[".", "("], "unclosed group"),
         (&["-n", "0"], "invalid value '0'"),
@@ -466,6 +304,7 @@ fn wrong_arguments_are_exit_status_2() {
         (&["--timeout", "soon"], "invalid float literal"),
         (&["--timeout=-1"], "value is negative"),
         (&["--timeout", "inf"], "too big"),
+        (&["--max-depth=-1"], "invalid digit"),
         (&["--forget", "--leak"], "cannot be used with"),
         (&["--color", "green"], "invalid value 'green'"),
         (&["--nonsense"], "unexpected argument"),
@@ -495,7 +334,7 @@ fn invalid_utf_8_is_passed_over_from_that_line_on() {
     ]);
     let run = scan(tree.path(), NONE);
     assert_eq!(run.hits, ["a:1: fn kept() {}", "c:1: fn other() {}"]);
-    assert_eq!(run.passed_over(), [0, 2, 0]);
+    assert_eq!(run.passed_over(), [0, 2, 0, 0]);
     assert_eq!(run.files(), [3, 3, 3]);
     assert_eq!(run.stderr, "", "binary files are common: they are only counted");
 
@@ -515,7 +354,7 @@ fn a_line_may_be_a_mebibyte_long_and_no_longer() {
     let [c, next, d] = run.hits.as_slice() else { panic!("{} hits", run.hits.len()) };
     assert!(c.starts_with("c:1: n afn a"));
     assert_eq!([next, d], ["c:2: fn next", "d:1: fn d"]);
-    assert_eq!(run.passed_over(), [0, 0, 2]);
+    assert_eq!(run.passed_over(), [0, 0, 2, 0]);
     assert_eq!(run.stderr, "");
     // The buffer doubles, so growing it to the limit holds twice that and half of it again.
     assert!(run.row("heap")[0] < 5 << 20, "{}", run.account);
@@ -544,7 +383,7 @@ fn what_may_not_be_read_is_reported_and_passed_over() {
         return;
     }
     assert_eq!(run.hits, ["c:1: fn c"]);
-    assert_eq!(run.passed_over(), [2, 0, 0]);
+    assert_eq!(run.passed_over(), [2, 0, 0, 0]);
     assert_eq!(run.files(), [2, 1, 1]);
     assert_eq!(run.stderr.lines().count(), 2, "{run:#?}");
     assert!(run.stderr.contains("scan: a: "), "{run:#?}");
@@ -555,7 +394,7 @@ fn what_may_not_be_read_is_reported_and_passed_over() {
 #[test]
 fn a_file_that_fails_while_it_is_read_is_reported_and_closed() {
     let run = scan(Path::new("/"), ["/proc/self/mem"]);
-    assert_eq!(run.passed_over(), [1, 0, 0]);
+    assert_eq!(run.passed_over(), [1, 0, 0, 0]);
     assert_eq!(run.files(), [1, 1, 1]);
     assert!(run.stderr.starts_with("scan: /proc/self/mem: "), "{run:#?}");
     assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
@@ -578,7 +417,7 @@ fn links_are_not_followed_and_only_regular_files_are_opened() {
 
     // The root is not found on the way: it was asked for.
     assert_eq!(scan(tree.path(), ["link"]).hits, ["link:1: fn a"]);
-    assert_eq!(scan(tree.path(), ["b/loop"]).row("directories"), [2]);
+    assert_eq!(scan(tree.path(), ["b/loop"]).directories(), [2, 2, 2]);
 
     for root in ["dangling", "socket", "/dev/null"] {
         let run = Run::of(command(tree.path(), [root]));

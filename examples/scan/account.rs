@@ -84,6 +84,8 @@ impl Text {
 pub struct Account {
     pub generators: Tally,
     pub opened: Tally,
+    /// Directories, open while their names are read.
+    pub listed: Tally,
     pub directories: Count,
     pub files: Count,
     pub read: Text,
@@ -92,6 +94,7 @@ pub struct Account {
     pub unreadable: Count,
     pub not_text: Count,
     pub too_long: Count,
+    pub too_deep: Count,
     /// The most batches that were found in the buffer.
     pub peak: AtomicI64,
 }
@@ -109,6 +112,7 @@ pub struct Ended {
 /// the system says.
 pub struct Open {
     files: i64,
+    listings: i64,
     generators: i64,
     heap: i64,
     descriptors: Option<i64>,
@@ -120,6 +124,7 @@ impl Open {
         let entries = |list| fs::read_dir(list).ok().map(|list| list.count() as i64);
         Open {
             files: account.opened.alive(),
+            listings: account.listed.alive(),
             generators: account.generators.alive(),
             heap: HEAP.current_usage() as i64,
             // Reading the list takes one more.
@@ -128,10 +133,10 @@ impl Open {
         }
     }
 
-    /// What is left when a search is over. Files, generators and descriptors are gone by then. But a
-    /// thread that has been waited for stays in the system's list for a moment more, and the one that
-    /// watches the time may be about to return from its stop, with a list of what it has stopped in
-    /// its hand. These get a second.
+    /// What is left when a search is over. Files, directories, generators and descriptors are gone by
+    /// then. But a thread that has been waited for stays in the system's list for a moment more, and
+    /// the one that watches the time may be about to return from its stop, with a list of what it has
+    /// stopped in its hand. These get a second.
     fn after(account: &Account, before: &Open) -> Self {
         let at_once = Open::now(account);
         let patience = Instant::now() + Duration::from_secs(1);
@@ -196,18 +201,20 @@ impl<'a> Report<'a> {
     pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let Report { account, before, ended, after, peak, elapsed } = self;
         let Ended { open: at_stop, how, scope } = ended;
-        let Account { generators, opened, directories, files, .. } = account;
+        let Account { generators, opened, listed, directories, files, .. } = account;
         let [directories, files] = [directories, files].map(Count::get);
+        let [listed, left] = [&listed.begun, &listed.ended].map(Count::get);
         let [opened, closed] = [&opened.begun, &opened.ended].map(Count::get);
         let [started, released] = [&generators.begun, &generators.ended].map(Count::get);
-        let Account { read, searched, unreadable, not_text, too_long, .. } = account;
-        let [unreadable, not_text, too_long] = [unreadable, not_text, too_long].map(Count::get);
+        let Account { read, searched, unreadable, not_text, too_long, too_deep, .. } = account;
+        let [unreadable, not_text, too_long, too_deep] =
+            [unreadable, not_text, too_long, too_deep].map(Count::get);
 
         let matches = Several(account.matches.get(), "matching line");
         let open = Several(at_stop.files, "file");
         let alive = Several(at_stop.generators, "generator");
         writeln!(out, "\n{matches}; {how}, with {open} open and {alive} alive\n")?;
-        writeln!(out, "directories  {directories} visited")?;
+        writeln!(out, "directories  {directories} visited, {listed} opened, {left} closed")?;
         writeln!(out, "files        {files} visited, {opened} opened, {closed} closed")?;
         writeln!(out, "generators   {started} started, {released} released")?;
         let ScopeStats { created, alive: left, .. } = scope;
@@ -223,7 +230,7 @@ impl<'a> Report<'a> {
         writeln!(
             out,
             "passed over  {unreadable} unreadable, {not_text} not UTF-8, \
-             {too_long} with too long a line",
+             {too_long} with too long a line, {too_deep} too deep",
         )?;
         let (peak, kept) = (peak - before.heap, after.heap - before.heap);
         writeln!(out, "heap         {peak} bytes at most, {kept} after")?;
@@ -250,6 +257,7 @@ impl<'a> Report<'a> {
         let more = |[after, before]: [Option<i64>; 2]| after.unwrap_or(0) - before.unwrap_or(0);
         let left = [
             Several(after.files, "file"),
+            Several(after.listings, "directory listing"),
             Several(after.generators, "generator"),
             Several(after.heap - before.heap, "byte"),
             Several(more([after.descriptors, before.descriptors]), "descriptor"),

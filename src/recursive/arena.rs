@@ -22,54 +22,58 @@ const FIRST: usize = 1024;
 /// to so much lies idle.
 const LARGEST: usize = 1 << 20;
 
-/// The beginning of a chunk.
+/// The beginning of a chunk. What comes behind it is aligned.
+#[repr(align(8))] // `ALIGN`
 struct Chunk {
     size: usize,
     previous: Cell<*mut Chunk>,
     next: Cell<*mut Chunk>,
-    /// Where its free end was when the next one came into use.
-    left_at: Cell<*mut u8>,
+    /// What it was like when the next one came into use.
+    left: Cell<Left>,
+}
+
+#[derive(Clone, Copy)]
+struct Left {
+    first: *mut u8,
+    free: *mut u8,
 }
 
 pub(super) struct Arena {
     /// The chunk in use.
     chunk: Cell<NonNull<Chunk>>,
+    /// Its first place, which is given back together with the chunk.
+    first: Cell<*mut u8>,
     /// Its free end: between the two is nobody's memory.
     free: Cell<*mut u8>,
     end: Cell<*mut u8>,
 }
 
-/// Memory that has been taken. Dropping this gives it back.
-pub(super) struct Place<'a> {
+/// A place that has been found and is not taken. Dropping it goes back to the chunk it was asked for in.
+pub(super) struct Place<'a, T> {
     arena: &'a Arena,
-    start: *mut u8,
-    /// Whether it is the first one in its chunk.
-    first: bool,
+    start: NonNull<T>,
 }
 
-impl Place<'_> {
-    /// Keeps the memory: where it is, and whether it is the first place in its chunk.
+impl<T> Place<'_, T> {
+    /// Not initialised.
     #[inline(always)]
-    pub(super) fn keep(self) -> bool {
-        let first = self.first;
+    pub(super) fn start(&self) -> NonNull<T> {
+        self.start
+    }
+
+    /// Takes it.
+    #[inline(always)]
+    pub(super) fn take(self) {
+        self.arena.free.set(self.start.as_ptr().cast::<u8>().wrapping_add(rounded::<T>()));
         core::mem::forget(self);
-        first
-    }
-
-    /// Aligned and large enough for what it was taken for, and not initialised.
-    #[inline(always)]
-    pub(super) fn start(&self) -> NonNull<u8> {
-        // SAFETY: it lies in a chunk, and no chunk is at address 0.
-        unsafe { NonNull::new_unchecked(self.start) }
     }
 }
 
-impl Drop for Place<'_> {
-    #[inline(always)]
+impl<T> Drop for Place<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: taken from this arena, and what was taken after it has been given back: whoever
-        // has this, and not yet kept it, has taken nothing else that he did not give back.
-        unsafe { self.arena.give_back(self.start, self.first) };
+        // SAFETY: there is nothing after it: whoever has it has given back what he has taken since.
+        unsafe { self.arena.give_back(self.start.cast()) };
     }
 }
 
@@ -87,6 +91,7 @@ impl Arena {
     /// If there is no memory, as `Box::new` does.
     pub(super) fn within<T>(owner: impl FnOnce(Arena) -> T) -> NonNull<T> {
         const {
+            assert!(align_of::<Chunk>() == ALIGN && size_of::<Chunk>() % ALIGN == 0);
             assert!(align_of::<T>() <= ALIGN && size_of::<Chunk>() + rounded::<T>() <= FIRST / 2);
         }
         let chunk = Chunk::allocate(FIRST);
@@ -96,6 +101,7 @@ impl Arena {
             let place = chunk.as_ptr().add(1).cast::<u8>();
             let arena = Arena {
                 chunk: Cell::new(chunk),
+                first: Cell::new(place),
                 free: Cell::new(place.add(rounded::<T>())),
                 end: Cell::new(chunk.as_ptr().cast::<u8>().add(FIRST)),
             };
@@ -105,30 +111,32 @@ impl Arena {
         }
     }
 
-    /// Takes memory for a `T`. Constant time, but where it allocates.
+    /// Where the next `T` goes, aligned and with room for it. Until it is taken the next call finds the
+    /// same. Constant time, but where it allocates.
     ///
     /// # Aborts
     ///
     /// If there is no memory, as `Box::new` does.
     #[inline(always)]
-    pub(super) fn take<T>(&self) -> Place<'_> {
+    pub(super) fn find<T>(&self) -> Place<'_, T> {
         let mut start = self.free.get();
         if align_of::<T>() > ALIGN {
             start = start.wrapping_add(start.align_offset(align_of::<T>()));
-        }
-        // Both lie in one chunk, or `start` has been moved past its end.
-        match self.end.get().addr().checked_sub(start.addr()) {
-            Some(room) if room >= rounded::<T>() => {
-                self.free.set(start.wrapping_add(rounded::<T>()));
-                Place { arena: self, start, first: false }
+            if start > self.end.get() {
+                return Place { arena: self, start: self.find_in_next(Layout::new::<T>()).cast() };
             }
-            _ => self.take_in_next(Layout::new::<T>()),
         }
+        // Both are in one chunk, in this order.
+        if self.end.get().addr() - start.addr() < rounded::<T>() {
+            return Place { arena: self, start: self.find_in_next(Layout::new::<T>()).cast() };
+        }
+        // SAFETY: it is in a chunk, and no chunk is at address 0.
+        Place { arena: self, start: unsafe { NonNull::new_unchecked(start) }.cast() }
     }
 
     #[cold]
     #[inline(never)]
-    fn take_in_next(&self, layout: Layout) -> Place<'_> {
+    fn find_in_next(&self, layout: Layout) -> NonNull<u8> {
         let chunk = self.chunk.get();
         // SAFETY: chunks live as long as the arena, and what is changed in them are cells.
         let this = unsafe { chunk.as_ref() };
@@ -145,32 +153,37 @@ impl Arena {
             next = Some(Chunk::insert(chunk, size));
         }
         let Some(next) = next else { unreachable!("one has just been inserted") };
-        this.left_at.set(self.free.get());
+        this.left.set(Left { first: self.first.get(), free: self.free.get() });
         // SAFETY: the chunk has at least `needed` bytes, which are enough for its beginning, for
         // what aligning moves the start by, and for `layout`.
         unsafe {
             let begin = next.as_ptr().cast::<u8>();
             let start = begin.add(size_of::<Chunk>());
             let start = start.add(start.align_offset(layout.align()));
-            self.chunk.set(next);
-            self.free.set(start.add(layout.size().next_multiple_of(ALIGN)));
-            self.end.set(begin.add(next.as_ref().size));
-            Place { arena: self, start, first: true }
+            self.use_chunk(next, start, start);
+            NonNull::new_unchecked(start)
         }
     }
 
-    /// Gives memory back.
+    fn use_chunk(&self, chunk: NonNull<Chunk>, first: *mut u8, free: *mut u8) {
+        self.chunk.set(chunk);
+        self.first.set(first);
+        self.free.set(free);
+        // SAFETY: as in `find_in_next`.
+        self.end.set(chunk.as_ptr().cast::<u8>().wrapping_add(unsafe { chunk.as_ref() }.size));
+    }
+
+    /// Gives a place back.
     ///
     /// # Safety
     ///
-    /// `start` and `first` are of a place that was kept and has not been given back, and all that
-    /// was taken after it has been.
+    /// It was taken, and has not been given back, and all that were taken after it have been.
     #[inline(always)]
-    pub(super) unsafe fn give_back(&self, start: *mut u8, first: bool) {
-        if first {
+    pub(super) unsafe fn give_back(&self, place: NonNull<u8>) {
+        if place.as_ptr() == self.first.get() {
             self.leave();
         } else {
-            self.free.set(start);
+            self.free.set(place.as_ptr());
         }
     }
 
@@ -179,15 +192,13 @@ impl Arena {
     #[cold]
     #[inline(never)]
     fn leave(&self) {
-        // SAFETY: as in `take_in_next`.
+        // SAFETY: as in `find_in_next`.
         unsafe {
-            let previous = self.chunk.get().as_ref().previous.get();
-            let Some(previous) = NonNull::new(previous) else {
+            let Some(previous) = NonNull::new(self.chunk.get().as_ref().previous.get()) else {
                 unreachable!("the first chunk is never left")
             };
-            self.chunk.set(previous);
-            self.free.set(previous.as_ref().left_at.get());
-            self.end.set(previous.as_ptr().cast::<u8>().add(previous.as_ref().size));
+            let left = previous.as_ref().left.get();
+            self.use_chunk(previous, left.first, left.free);
         }
     }
 
@@ -195,7 +206,7 @@ impl Arena {
     pub(super) fn allocated(&self) -> usize {
         let mut sum = 0;
         let mut chunk = self.first();
-        // SAFETY: as in `take_in_next`.
+        // SAFETY: as in `find_in_next`.
         while let Some(this) = unsafe { chunk.as_ref() } {
             sum += this.size;
             chunk = this.next.get();
@@ -205,7 +216,7 @@ impl Arena {
 
     fn first(&self) -> *mut Chunk {
         let mut chunk = self.chunk.get();
-        // SAFETY: as in `take_in_next`.
+        // SAFETY: as in `find_in_next`.
         while let Some(previous) = NonNull::new(unsafe { chunk.as_ref() }.previous.get()) {
             chunk = previous;
         }
@@ -234,7 +245,7 @@ impl Arena {
 
 impl Chunk {
     fn layout(size: usize) -> Layout {
-        match Layout::from_size_align(size, align_of::<Chunk>().max(ALIGN)) {
+        match Layout::from_size_align(size, align_of::<Chunk>()) {
             Ok(layout) => layout,
             Err(_) => unreachable!("larger than what can be allocated"),
         }
@@ -242,7 +253,7 @@ impl Chunk {
 
     /// A chunk of `size` bytes, which is at least that of its beginning, alone.
     fn allocate(size: usize) -> NonNull<Chunk> {
-        let Ok(layout) = Layout::from_size_align(size, align_of::<Chunk>().max(ALIGN)) else {
+        let Ok(layout) = Layout::from_size_align(size, align_of::<Chunk>()) else {
             handle_alloc_error(Layout::new::<Chunk>());
         };
         // SAFETY: not of size 0.
@@ -250,8 +261,8 @@ impl Chunk {
             handle_alloc_error(layout);
         };
         let alone = || Cell::new(ptr::null_mut());
-        let begin =
-            Chunk { size, previous: alone(), next: alone(), left_at: Cell::new(ptr::null_mut()) };
+        let left = Cell::new(Left { first: ptr::null_mut(), free: ptr::null_mut() });
+        let begin = Chunk { size, previous: alone(), next: alone(), left };
         // SAFETY: new, aligned, and large enough.
         unsafe { chunk.write(begin) };
         chunk

@@ -11,12 +11,12 @@
 //!
 //! # Why it is sound
 //!
-//! 1. *Who touches the stack.* A body reaches it through the pointer in its [`RecursiveCo`], after
-//!    `Key::has_room` has found that the step in progress is that of its own frame. So the stack is
-//!    alive, because [`Frames::advance`] is polling that frame; and nobody else touches it: `advance`
-//!    does not while it polls, and there is one `RecursiveCo` with that key, which is borrowed
-//!    exclusively. Key and pointer are never separated. What is shared by it and `advance` are cells,
-//!    and no reference into a body exists but in its own poll.
+//! 1. *Who touches the stack.* A body reaches it through the step in progress, which carries
+//!    its address: `Visiting::owner` gives that to the key of the frame that is being polled, and to no
+//!    other. So the stack is alive, and it is that of the key, whose types it has; and nobody else
+//!    touches it: [`Frame::run`] does not while it polls, and there is one `RecursiveCo` with that
+//!    key, which is borrowed exclusively. What they share are cells, and no reference into a body
+//!    exists but in its own poll.
 //! 2. *A frame is what its header says.* [`Frame`] is `repr(C)` and begins with its header, whose
 //!    vtable is made for the frame's own type. In the state [`State::Live`] there is a body, in
 //!    [`State::Ended`] its output, in [`State::Gone`] neither. `Y` and `R` are the same in all frames
@@ -31,19 +31,23 @@
 //! 6. *Threads.* `Frames` are `Send` if all frames are, which [`Carries`] says of each. A
 //!    `RecursiveCo` for one thread is not `Send`: what it puts there must come from the thread that
 //!    polls.
+//! 7. *A loop for a call.* [`Frame::run`] goes on with a frame whose vtable is at the address of its own,
+//!    although constants of several types could be merged into one. If they are, they are equal, and
+//!    so are the addresses of `run` in them: the call, which is right whatever the type, would execute
+//!    this very code. Nothing is concluded from it about the types of anything.
 
 use core::cell::Cell;
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem::{ManuallyDrop, needs_drop, offset_of};
+use core::mem::{self, ManuallyDrop, needs_drop, offset_of};
 use core::pin::Pin;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
 use super::arena::Arena;
 use crate::affinity::{OneThread, Threads};
 use crate::co::{Argument, Co, Yield, YieldAll};
-use crate::handoff::{self, Gate, Step, polled_after_completion};
+use crate::handoff::{self, Gate, Step, Visiting, polled_after_completion};
 use crate::unwind::{FirstPanic, Shield};
 
 /// That frames of this kind may hold the body `F`.
@@ -83,8 +87,6 @@ struct Header<Y, R> {
     vtable: &'static Vtable,
     parent: Option<Top<Y, R>>,
     state: Cell<State>,
-    /// Whether its place is the first one in its chunk.
-    first: bool,
 }
 
 /// A pointer to a frame, which is alive.
@@ -106,10 +108,24 @@ impl<Y, R> PartialEq for Top<Y, R> {
     }
 }
 
-/// What can be done to a frame, by its address.
+/// How a run has ended.
+enum Outcome {
+    /// There is a value.
+    Yielded,
+    /// The root has ended.
+    Complete,
+    /// The body that runs waits for something else than a yield.
+    Waiting,
+    /// The next frame is of another type.
+    Elsewhere,
+}
+
+/// What can be done to a frame, by its address. Without types: a reference to a vtable that names `Y`
+/// and `R` could not be `'static`.
 struct Vtable {
-    /// Polls the body, which is there. When it is ready its output takes its place.
-    poll: unsafe fn(NonNull<()>, &mut Context<'_>) -> Poll<()>,
+    /// Runs the frame, which is live: the stack, the frame, the caller, an `Option<R>` for the first
+    /// body, and an `Option<Y>` for what is yielded.
+    run: unsafe fn(NonNull<()>, NonNull<()>, &Waker, *mut (), *mut ()) -> Outcome,
     /// Drops what is there, and then nothing is.
     clear: unsafe fn(NonNull<()>),
     /// Where its output is.
@@ -129,33 +145,68 @@ union Body<F: Future> {
 }
 
 impl<Y, R, F: Future> Frame<Y, R, F> {
-    const VTABLE: Vtable = Vtable { poll: Self::poll, clear: Self::clear, output: Self::output };
+    const VTABLE: Vtable = Vtable { run: Self::run, clear: Self::clear, output: Self::output };
 
+    /// Runs the frame, and those of the same type to which it leads: all of them, as a rule. So the
+    /// bodies, the engine and the stack come together in one loop, where the optimiser sees that a
+    /// body's waker is the one made in this very loop.
+    ///
     /// # Safety
     ///
-    /// `top` is a frame of this type, it is live, and nobody else is in its body.
-    unsafe fn poll(top: NonNull<()>, cx: &mut Context<'_>) -> Poll<()> {
-        let frame = top.cast::<Self>().as_ptr();
-        // SAFETY: a live frame has a body, which stays where it is until it is dropped (4), and we
-        // are the only ones in it.
-        let body = unsafe { Pin::new_unchecked(&mut *(&raw mut (*frame).body.future).cast::<F>()) };
-        let Poll::Ready(output) = body.poll(cx) else { return Poll::Pending };
-        // SAFETY: the header is alive; its state is a cell. The body is there, and dropped once,
-        // because the state says before that it is not. Then there is room for the output.
-        unsafe {
-            let state = &(*frame).header.state;
-            state.set(State::Gone);
-            if needs_drop::<F>() {
-                // Its destructor may panic; the output must not be leaked.
-                let output = Shield::new(output);
-                ManuallyDrop::drop(&mut (*frame).body.future);
-                (&raw mut (*frame).body.output).cast::<F::Output>().write(output.into_inner());
-            } else {
-                (&raw mut (*frame).body.output).cast::<F::Output>().write(output);
+    /// The frame is a live one of this type, the stack is its own, and the places are for an
+    /// `Option<R>` and an `Option<Y>`. Nobody else is in any of its bodies.
+    unsafe fn run(
+        stack: NonNull<()>,
+        frame: NonNull<()>,
+        caller: &Waker,
+        argument: *mut (),
+        value: *mut (),
+    ) -> Outcome {
+        // SAFETY: promised by the caller.
+        let (stack, mut argument, given) = unsafe {
+            (
+                stack.cast::<Stack<Y, R>>().as_ref(),
+                (*argument.cast::<Option<R>>()).take(),
+                &mut *value.cast::<Option<Y>>(),
+            )
+        };
+        let mut frame = Top(frame.cast());
+        loop {
+            let body = &mut Live::<Y, R, F>(frame, PhantomData);
+            let gate = &frame.header().gate;
+            let owner = ptr::from_ref(stack).cast();
+            let Step { value, poll } = gate.step(caller, argument.take(), owner, Pin::new(body));
+            let top = stack.top.get();
+            let next = match (value, poll) {
+                (Some(value), _) if top == frame => {
+                    *given = Some(value);
+                    return Outcome::Yielded;
+                }
+                (None, Poll::Ready(())) if top == frame => frame.header().parent,
+                (None, Poll::Pending) => match top.header().state.get() {
+                    // It has a child now.
+                    State::Live if top != frame => Some(top),
+                    // It waits for something else, and it may not have taken its child's output yet.
+                    _ => return Outcome::Waiting,
+                },
+                // It has gone on without waiting for its child, or without taking its output.
+                (value, _) => {
+                    let value = Shield::new(value);
+                    stack.drop_left_over();
+                    *given = value.into_inner();
+                    if given.is_some() {
+                        return Outcome::Yielded;
+                    }
+                    frame.header().parent
+                }
+            };
+            match next {
+                None => return Outcome::Complete,
+                // See (7).
+                Some(next) if ptr::eq(next.header().vtable, &Self::VTABLE) => frame = next,
+                Some(_) => return Outcome::Elsewhere,
             }
-            state.set(State::Ended);
         }
-        Poll::Ready(())
     }
 
     /// # Safety
@@ -187,99 +238,113 @@ impl<Y, R> Top<Y, R> {
     }
 }
 
-/// A live frame, for the engine to poll.
-struct Running<Y, R>(Top<Y, R>);
+/// A live frame, for the engine to poll. When its body is ready the output takes its place.
+struct Live<Y, R, F>(Top<Y, R>, PhantomData<fn() -> F>);
 
-impl<Y, R> Future for Running<Y, R> {
+impl<Y, R, F: Future> Future for Live<Y, R, F> {
     type Output = ();
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: made only by `advance`, of a live frame, for one poll. The vtable is that of its
-        // type (2), and only `advance` polls.
-        unsafe { (self.0.header().vtable.poll)(self.0.0.cast(), cx) }
+        let frame = self.0.0.cast::<Frame<Y, R, F>>().as_ptr();
+        // SAFETY: made only by `run`, of a live frame of this type. It has a body, which stays where
+        // it is until it is dropped (4), and nobody else is in it.
+        let body = unsafe { Pin::new_unchecked(&mut *(&raw mut (*frame).body.future).cast::<F>()) };
+        let Poll::Ready(output) = body.poll(cx) else { return Poll::Pending };
+        let state = &self.0.header().state;
+        // The body is dropped once, because the state says before that it is not there.
+        state.set(State::Gone);
+        // SAFETY: the body is there. When it is not, there is room for the output.
+        unsafe {
+            if needs_drop::<F>() {
+                // Its destructor may panic; the output must not be leaked.
+                let output = Shield::new(output);
+                ManuallyDrop::drop(&mut (*frame).body.future);
+                (&raw mut (*frame).body.output).cast::<F::Output>().write(output.into_inner());
+            } else {
+                (&raw mut (*frame).body.output).cast::<F::Output>().write(output);
+            }
+        }
+        state.set(State::Ended);
+        Poll::Ready(())
     }
 }
 
 struct Stack<Y, R> {
     arena: Arena,
-    top: Cell<Option<Top<Y, R>>>,
-    /// How many frames there are.
-    count: Cell<usize>,
+    /// The topmost frame. It is there as long as there is any, and that is until the stack is dropped.
+    top: Cell<Top<Y, R>>,
+    /// How many more there may be.
+    left: Cell<usize>,
     /// How many there may be above the root.
     limit: Cell<usize>,
 }
 
 impl<Y, R> Stack<Y, R> {
-    #[inline(always)]
-    fn top(&self) -> Top<Y, R> {
-        match self.top.get() {
-            Some(top) => top,
-            None => unreachable!("the root is there as long as the stack is"),
-        }
-    }
-
     /// Makes a frame of `body` and puts it on top.
     #[inline(always)]
-    fn push<'a, K, B, F>(&self, this: NonNull<Self>, body: B)
+    fn push<'a, K, B, F>(&self, parent: Option<Top<Y, R>>, body: B)
     where
         B: FnOnce(RecursiveCo<'a, Y, R, K>) -> F,
         F: Future,
     {
-        let place = self.arena.take::<Frame<Y, R, F>>();
-        let frame = place.start().cast::<Frame<Y, R, F>>().as_ptr();
+        let place = self.arena.find::<Frame<Y, R, F>>();
+        let frame = place.start();
         let (gate, key) = handoff::pair();
-        let co = RecursiveCo { co: Co::new(key), stack: this, marker: PhantomData };
-        // SAFETY: the place was taken for such a frame, and nobody knows of it yet. If `body`
-        // panics, it is given back with nothing in it.
+        let co = RecursiveCo { co: Co::new(key), marker: PhantomData };
+        let (vtable, state) = (&Frame::<Y, R, F>::VTABLE, Cell::new(State::Live));
+        // SAFETY: the place is for such a frame, and nobody knows of it yet: nobody puts anything on
+        // this stack while `body` runs, for that would take the `RecursiveCo` which is borrowed by
+        // whoever is calling us (1). If it panics the place has nothing in it.
         unsafe {
+            let frame = frame.as_ptr();
             (&raw mut (*frame).body.future).cast::<F>().write(body(co));
-            let parent = self.top.get();
-            let (vtable, state) = (&Frame::<Y, R, F>::VTABLE, Cell::new(State::Live));
-            let header = Header { gate, vtable, parent, state, first: place.keep() };
-            (&raw mut (*frame).header).write(header);
-            self.top.set(Some(Top(NonNull::new_unchecked(frame.cast()))));
+            (&raw mut (*frame).header).write(Header { gate, vtable, parent, state });
         }
-        self.count.set(self.count.get() + 1);
-    }
-
-    /// Gives the place of the topmost frame back, in which nothing is left.
-    ///
-    /// # Safety
-    ///
-    /// `top` has just been the topmost, and nobody uses it after this.
-    #[inline(always)]
-    unsafe fn give_back(&self, top: Top<Y, R>) {
-        let first = top.header().first;
-        // SAFETY: it was kept by `push`, and what came after it is gone, because it was the topmost.
-        unsafe { self.arena.give_back(top.0.as_ptr().cast(), first) };
+        place.take();
+        self.top.set(Top(frame.cast()));
     }
 
     /// Takes the topmost frame off the stack. It is still there, but it does not count any more.
     #[inline(always)]
     fn unlink(&self, top: Top<Y, R>) {
-        self.top.set(top.header().parent);
-        self.count.set(self.count.get() - 1);
+        if let Some(parent) = top.header().parent {
+            self.top.set(parent);
+            self.left.set(self.left.get() + 1);
+        }
     }
 
-    /// Drops the topmost frame, whatever it is.
-    fn drop_top(&self, top: Top<Y, R>) {
+    /// Drops the topmost frame, whatever it is. `false` if it was the root.
+    fn drop_top(&self) -> bool {
+        let top = self.top.get();
         self.unlink(top);
-        // SAFETY: the vtable is that of its type (2), nobody is in a body that is not polled, and a
-        // body that is polled is never dropped: it is not above the frame that is. If this panics its
-        // place is not given back, and is freed with the others.
-        unsafe {
-            (top.header().vtable.clear)(top.0.cast());
-            self.give_back(top);
-        }
+        let _place = Emptied { arena: &self.arena, place: top.0.cast() };
+        // SAFETY: the vtable is that of its type (2), nobody is in a body that is not polled, and one
+        // that is polled is not dropped.
+        unsafe { (top.header().vtable.clear)(top.0.cast()) };
+        top.header().parent.is_some()
     }
 
     /// Drops what a frame has left above it: a child that it has sent and not waited for, or one whose
     /// output it has not taken. There is never more than one.
     #[cold]
     #[inline(never)]
-    fn drop_left_over(&self, top: Top<Y, R>) {
-        self.drop_top(top);
+    fn drop_left_over(&self) {
+        self.drop_top();
+    }
+}
+
+/// A frame that is being dropped. Its place is given back also if that panics, because somebody might
+/// go on after that panic.
+struct Emptied<'s> {
+    arena: &'s Arena,
+    place: NonNull<u8>,
+}
+
+impl Drop for Emptied<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made only by `drop_top`, for what was the topmost and is no longer on the stack.
+        unsafe { self.arena.give_back(self.place) };
     }
 }
 
@@ -289,21 +354,20 @@ impl<Y, R> Stack<Y, R> {
 /// Every body, root or child, is given its own. Otherwise it is as the [`Co`] of other generators: it
 /// works in the body it was given to and nowhere else, and panics with a message that says so.
 ///
-/// It is sixteen bytes, keeps nothing alive, and is invariant in `'a`, the time for which everything
+/// It is eight bytes, keeps nothing alive, and is invariant in `'a`, the time for which everything
 /// has to last that the bodies borrow. With `K` = [`Threads`] it is `Send` if `Y` and `R` are, and its
 /// children have to be; see [`recursive_send`](crate::recursive_send).
 pub struct RecursiveCo<'a, Y, R = (), K = OneThread> {
     co: Co<Y, R>,
-    stack: NonNull<Stack<Y, R>>,
-    marker: PhantomData<(Invariant<'a>, K)>,
+    /// Not `Send`, but for what is said below.
+    marker: PhantomData<(Invariant<'a>, *const K)>,
 }
 
 /// Neither a longer nor a shorter lifetime can stand for `'a`: with a shorter one a child could come in
 /// that borrows what does not last.
 type Invariant<'a> = fn(&'a ()) -> &'a ();
 
-// SAFETY: the pointer is used only in a step of the body's own frame (1), on whatever thread. What is
-// put on the stack may come from any thread: it is `Send` (6).
+// SAFETY: it is a `Co`. What it puts on the stack may come from any thread: it is `Send` (6).
 unsafe impl<Y: Send, R: Send> Send for RecursiveCo<'_, Y, R, Threads> {}
 
 impl<Y, R, K> RecursiveCo<'_, Y, R, K> {
@@ -333,9 +397,10 @@ impl<Y, K> RecursiveCo<'_, Y, (), K> {
 ///
 /// It borrows `co`, so that the topmost frame is no other's (3).
 pub(super) struct Delegation<'co, 'a, Y, R, K, B, F> {
-    co: &'co mut RecursiveCo<'a, Y, R, K>,
+    visiting: Visiting<'co, Y, R>,
     body: Option<B>,
-    marker: PhantomData<fn() -> F>,
+    co: PhantomData<&'co mut RecursiveCo<'a, Y, R, K>>,
+    child: PhantomData<fn() -> F>,
 }
 
 impl<'co, 'a, Y, R, K, B, F> Delegation<'co, 'a, Y, R, K, B, F>
@@ -346,7 +411,8 @@ where
 {
     #[inline(always)]
     pub(super) fn new(co: &'co mut RecursiveCo<'a, Y, R, K>, body: B) -> Self {
-        Delegation { co, body: Some(body), marker: PhantomData }
+        let visiting = Visiting::new(co.co.key());
+        Delegation { visiting, body: Some(body), co: PhantomData, child: PhantomData }
     }
 
     /// Puts the child on the stack, and when it has ended takes its output. An error, and the body
@@ -358,44 +424,49 @@ where
     /// frame, or if the body does.
     #[inline(always)]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<F::Output, TooDeep>> {
-        let key = self.co.co.key();
-        let room = key.has_room(cx);
-        // SAFETY: it is a step of this frame (1).
-        let stack = unsafe { self.co.stack.as_ref() };
-        let top = stack.top();
-        let own = key.fits(&top.header().gate);
-        if self.body.is_none() {
-            if own {
-                polled_after_completion();
-            }
+        let (stack, room) = self.visiting.owner(cx);
+        // SAFETY: it is a step of this frame, and this is its stack (1).
+        let stack = unsafe { &*stack.cast::<Stack<Y, R>>() };
+        let mut top = stack.top.get();
+        let Some(body) = self.body.take() else {
             if top.header().state.get() != State::Ended {
-                return Poll::Pending; // It is still the step that has sent it.
+                // The topmost frame is the child, and this the step that has sent it. Or there is
+                // none.
+                return match self.visiting.fits(&top.header().gate) {
+                    false => Poll::Pending,
+                    true => polled_after_completion(),
+                };
             }
-            // SAFETY: the topmost frame is this one's child (3), so its type is that of its parent's
-            // `F`; it has ended, so there is an output, and after this there is none.
+            // It has ended, so it is not this one, and therefore its child (3).
+            stack.unlink(top);
+            let frame = top.0.cast::<Frame<Y, R, F>>().as_ptr();
+            // SAFETY: it has the type that its parent expects (3), and its output, which is taken
+            // once, because nobody knows of the frame any more. It was the topmost.
             let output = unsafe {
-                top.header().state.set(State::Gone);
-                let frame = top.0.cast::<Frame<Y, R, F>>().as_ptr();
                 let output = (&raw const (*frame).body.output).cast::<F::Output>().read();
-                stack.unlink(top);
-                stack.give_back(top);
+                stack.arena.give_back(top.0.cast());
                 output
             };
             return Poll::Ready(Ok(output));
-        }
+        };
         if !room {
+            self.body = Some(body);
             return Poll::Pending; // What is there has to be carried out first.
         }
-        if !own {
-            stack.drop_left_over(top);
-        }
-        let limit = stack.limit.get();
-        if stack.count.get() > limit {
-            return Poll::Ready(Err(TooDeep { limit }));
-        }
-        if let Some(body) = self.body.take() {
-            stack.push(self.co.stack, body);
-        }
+        let body = if self.visiting.fits(&top.header().gate) {
+            body
+        } else {
+            let body = Shield::new(body);
+            stack.drop_left_over();
+            top = stack.top.get();
+            body.into_inner()
+        };
+        let Some(left) = stack.left.get().checked_sub(1) else {
+            self.body = Some(body);
+            return Poll::Ready(Err(TooDeep { limit: stack.limit.get() }));
+        };
+        stack.push(Some(top), body);
+        stack.left.set(left);
         Poll::Pending
     }
 }
@@ -450,13 +521,15 @@ impl<'a, Y, R, T, K> Frames<'a, Y, R, T, K> {
     {
         let stack = Arena::within(|arena| Stack {
             arena,
-            top: Cell::new(None),
-            count: Cell::new(0),
+            top: Cell::new(Top(NonNull::dangling())),
+            left: Cell::new(usize::MAX),
             limit: Cell::new(usize::MAX),
         });
-        let frames = Frames { stack, marker: PhantomData };
-        frames.stack().push(stack, body);
-        frames
+        // Without a root there is nothing to be dropped, should `body` panic.
+        let memory = Memory(stack);
+        memory.stack().push(None, body);
+        mem::forget(memory);
+        Frames { stack, marker: PhantomData }
     }
 
     #[inline(always)]
@@ -472,35 +545,29 @@ impl<'a, Y, R, T, K> Frames<'a, Y, R, T, K> {
     ///
     /// If a body does, or a destructor. After that it is only to be dropped.
     #[inline]
-    pub(super) fn advance(&mut self, caller: &Waker, mut argument: Option<R>) -> Advance<Y> {
+    pub(super) fn advance(&mut self, caller: &Waker, argument: Option<R>) -> Advance<Y> {
         let stack = self.stack();
+        let (mut argument, mut value) = (argument, None::<Y>);
         loop {
-            let mut frame = stack.top();
+            let mut frame = stack.top.get();
             if frame.header().state.get() != State::Live {
                 match frame.header().parent {
                     Some(parent) => frame = parent,
                     None => return Advance::Complete,
                 }
             }
-            let body = &mut Running(frame);
-            let Step { value, poll } =
-                frame.header().gate.step(caller, argument.take(), Pin::new(body));
-            if value.is_none() && poll.is_pending() {
-                let top = stack.top();
-                if top == frame || top.header().state.get() != State::Live {
-                    return Advance::Waiting;
-                }
-                continue; // It has a child now.
-            }
-            if stack.top() != frame {
-                // It has not waited for its child, or not taken its output.
-                let value = Shield::new(value);
-                stack.drop_left_over(stack.top());
-                if let Some(value) = value.into_inner() {
-                    return Advance::Yielded(value);
-                }
-            } else if let Some(value) = value {
-                return Advance::Yielded(value);
+            let run = frame.header().vtable.run;
+            let (argument, place) = ((&raw mut argument).cast(), (&raw mut value).cast());
+            // SAFETY: the frame is live, because what is below one that has ended is; its vtable is
+            // that of its type (2). Nobody is in a body: we have the only way in, exclusively.
+            match unsafe { run(self.stack.cast(), frame.0.cast(), caller, argument, place) } {
+                Outcome::Yielded => match value {
+                    Some(value) => return Advance::Yielded(value),
+                    None => unreachable!("a value has been yielded"),
+                },
+                Outcome::Complete => return Advance::Complete,
+                Outcome::Waiting => return Advance::Waiting,
+                Outcome::Elsewhere => {}
             }
         }
     }
@@ -508,7 +575,7 @@ impl<'a, Y, R, T, K> Frames<'a, Y, R, T, K> {
     /// The output of the root, which has ended ([`Advance::Complete`]).
     #[inline]
     pub(super) fn into_output(self) -> T {
-        let root = self.stack().top();
+        let root = self.stack().top.get();
         let header = root.header();
         assert!(header.state.get() == State::Ended && header.parent.is_none());
         header.state.set(State::Gone);
@@ -518,18 +585,20 @@ impl<'a, Y, R, T, K> Frames<'a, Y, R, T, K> {
 
     /// Whether the root has ended.
     pub(super) fn has_ended(&self) -> bool {
-        let top = self.stack().top();
+        let top = self.stack().top.get();
         top.header().state.get() != State::Live && top.header().parent.is_none()
     }
 
     /// How many children there are, one above the other.
     pub(super) fn depth(&self) -> usize {
-        self.stack().count.get() - 1
+        self.stack().limit.get() - self.stack().left.get()
     }
 
     /// How many there may be.
     pub(super) fn set_limit(&mut self, limit: usize) {
-        self.stack().limit.set(limit);
+        let depth = self.depth();
+        self.stack().limit.set(limit.max(depth));
+        self.stack().left.set(limit.saturating_sub(depth));
     }
 
     /// How many bytes have been allocated.
@@ -540,28 +609,37 @@ impl<'a, Y, R, T, K> Frames<'a, Y, R, T, K> {
 
 impl<Y, R, T, K> Drop for Frames<'_, Y, R, T, K> {
     fn drop(&mut self) {
-        let rest = Rest(self.stack);
+        let _memory = Memory(self.stack);
+        let rest = Rest(self.stack());
         let mut panics = FirstPanic::default();
-        while let Some(top) = self.stack().top.get() {
-            panics.run(|| self.stack().drop_top(top));
-        }
-        drop(rest);
+        while panics.run(|| rest.0.drop_top()) != Some(false) {}
+        mem::forget(rest);
         panics.resume();
     }
 }
 
-/// Frees the stack, and before that drops what is still on it: without `std` a panic is not held back,
-/// and comes by here.
-struct Rest<Y, R>(NonNull<Stack<Y, R>>);
+/// Drops the frames that are left when a panic comes by, which happens where none can be held back.
+struct Rest<'s, Y, R>(&'s Stack<Y, R>);
 
-impl<Y, R> Drop for Rest<Y, R> {
+impl<Y, R> Drop for Rest<'_, Y, R> {
     fn drop(&mut self) {
-        // SAFETY: alive until the end of this.
-        let stack = unsafe { self.0.as_ref() };
-        while let Some(top) = stack.top.get() {
-            stack.drop_top(top);
-        }
-        // SAFETY: the arena is where `within` has put it, and there is nothing left in it.
-        unsafe { Arena::free(NonNull::from(&stack.arena)) };
+        while self.0.drop_top() {}
+    }
+}
+
+/// Frees the stack.
+struct Memory<Y, R>(NonNull<Stack<Y, R>>);
+
+impl<Y, R> Memory<Y, R> {
+    fn stack(&self) -> &Stack<Y, R> {
+        // SAFETY: it is freed when this is dropped. What is changed in it are cells.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<Y, R> Drop for Memory<Y, R> {
+    fn drop(&mut self) {
+        // SAFETY: the arena is where `within` has put it, and nothing is left in it.
+        unsafe { Arena::free(NonNull::from(&self.stack().arena)) };
     }
 }
