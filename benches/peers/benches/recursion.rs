@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use watertight_peers::recursion::works;
 
 fn recursion(criterion: &mut Criterion) {
@@ -20,6 +20,8 @@ fn recursion(criterion: &mut Criterion) {
         work.verify();
         let mut group = criterion.benchmark_group(format!("recursion/{}", work.name));
         group.throughput(Throughput::Elements(work.items));
+        // The longest take half a second, and with growing numbers of them in a sample half a minute.
+        group.sampling_mode(SamplingMode::Flat);
         for contender in &work.contenders {
             group.bench_function(contender.name, |bencher| bencher.iter(|| contender.repeat(1)));
         }
