@@ -1,14 +1,18 @@
-//! Bounded hand-over between two threads: `watertight` next to its peers.
+//! `watertight` next to its peers: bounded hand-over between two threads, and recursive generators.
 //!
-//! The works are stated once ([`works`]) and run by every contender ([`contender`]) through the same
-//! few lines, on the cores that a [`machine::Place`] names. A contender is called by the name of
-//! its crate. What each program measures, and how to read it, is in the README next to this
-//! package.
+//! The works of the hand-over are stated once ([`works`]) and run by every contender ([`contender`])
+//! through the same few lines, on the cores that a [`machine::Place`] names. Those of recursion are
+//! stated once as well, and expanded for every contender ([`recursion`]). A contender is called by
+//! the name of its crate. What each program measures, and how to read it, is in the README next to
+//! this package.
+
+#![cfg_attr(nightly_gen, feature(gen_blocks, yield_expr))]
 
 pub mod contender;
 pub mod machine;
 pub mod mutex_swap;
 pub mod ours;
+pub mod recursion;
 pub mod rivals;
 pub mod rtrb_waits;
 pub mod table;

@@ -52,7 +52,7 @@ impl Item for String {
 
 /// Notices a change of the order, too.
 #[inline]
-fn mix(checksum: u64, value: u64) -> u64 {
+pub fn mix(checksum: u64, value: u64) -> u64 {
     checksum.rotate_left(5) ^ value
 }
 

@@ -1,0 +1,42 @@
+//! How long recursive generators take.
+//!
+//! Each group is one work, called by it and its size, and each of its benches is a contender. What is
+//! timed is the work done once, the generator's making and end included; Criterion gives the items
+//! for each second next to it. Compare within one group of one run. Contenders run one after the
+//! other, so a machine that is busy favours some of them: see that a second run repeats a ratio, or
+//! use the program `recursion`, which measures the same in interleaved rounds.
+//!
+//! Whoever cannot do a work, or not in a time that fits into a bench, is not in its group.
+
+use std::time::Duration;
+
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use watertight_peers::recursion::works;
+
+fn recursion(criterion: &mut Criterion) {
+    let quick = std::env::args().any(|argument| argument == "--test");
+    for planned in works(quick) {
+        let work = planned.make();
+        work.verify();
+        let mut group = criterion.benchmark_group(format!("recursion/{}", work.name));
+        group.throughput(Throughput::Elements(work.items));
+        // The longest take half a second, and with growing numbers of them in a sample half a minute.
+        group.sampling_mode(SamplingMode::Flat);
+        for contender in &work.contenders {
+            group.bench_function(contender.name, |bencher| bencher.iter(|| contender.repeat(1)));
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .without_plots()
+        .nresamples(20_000)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(10);
+    targets = recursion
+}
+criterion_main!(benches);

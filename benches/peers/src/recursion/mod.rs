@@ -1,0 +1,240 @@
+//! Recursive generators: works that are written as recursive functions, and the forms in which each
+//! contender writes them.
+
+#[macro_use]
+pub mod forms;
+
+pub mod chain;
+pub mod files;
+pub mod puzzles;
+pub mod tree;
+
+use std::hint::black_box;
+use std::rc::Rc;
+
+use crate::machine::Usage;
+use crate::works::{mix, nanos};
+
+use chain::Chain;
+use files::Folders;
+use puzzles::{permutations, queens};
+use tree::{Side, Tree};
+
+/// What is done with the items. A trait, and not a closure, because each contender has an iterator of
+/// its own type, and some lend it.
+pub trait Consumer {
+    type Output;
+
+    fn consume(self, items: impl Iterator<Item = u64>) -> Self::Output;
+}
+
+/// Of all items, in their order.
+pub struct Checksum;
+
+impl Consumer for Checksum {
+    type Output = u64;
+
+    #[inline]
+    fn consume(self, items: impl Iterator<Item = u64>) -> u64 {
+        let mut checksum = 0;
+        for item in items {
+            checksum = mix(checksum, item);
+        }
+        checksum
+    }
+}
+
+/// Does a work once, and gives the checksum.
+pub type Kernel<I> = fn(&I) -> u64;
+
+/// A contender, ready to do a work.
+pub struct Contender {
+    pub name: &'static str,
+    /// How often it does the work in a run.
+    times: u64,
+    work: Box<dyn Fn() -> u64>,
+}
+
+impl Contender {
+    /// Does the work so many times.
+    pub fn repeat(&self, times: u64) {
+        for _ in 0..times {
+            black_box((self.work)());
+        }
+    }
+}
+
+/// A work with all who do it.
+pub struct Work {
+    pub name: String,
+    /// How many items it has.
+    pub items: u64,
+    /// The one written by hand first.
+    pub contenders: Vec<Contender>,
+}
+
+impl Work {
+    /// `times` says how often a contender does the work in a run; one that has 0 is left out.
+    fn new<I: 'static>(
+        name: String,
+        items: u64,
+        input: I,
+        contenders: Vec<(&'static str, Kernel<I>)>,
+        times: impl Fn(&str) -> u64,
+    ) -> Work {
+        let input = Rc::new(input);
+        let contenders = contenders
+            .into_iter()
+            .filter(|(name, _)| times(name) > 0)
+            .map(|(name, kernel)| {
+                let input = Rc::clone(&input);
+                let work = Box::new(move || kernel(black_box(&*input)));
+                Contender { name, times: times(name), work }
+            })
+            .collect();
+        Work { name, items, contenders }
+    }
+
+    /// Panics if not all contenders have the same items in the same order.
+    pub fn verify(&self) {
+        let [first, others @ ..] = &*self.contenders else { panic!("{} has none", self.name) };
+        let expected = (first.work)();
+        for other in others {
+            let (name, work) = (other.name, &self.name);
+            assert_eq!((other.work)(), expected, "{work}: {name} and {} differ", first.name);
+        }
+    }
+
+    /// Nanoseconds of processor time for each item, in one run. Where nobody waits that is the time
+    /// of the wall clock, less what other programs have taken.
+    pub fn time(&self, contender: &Contender) -> f64 {
+        let before = Usage::so_far();
+        contender.repeat(contender.times);
+        let usage = Usage::so_far().since(before);
+        nanos(usage.cpu) / (self.items * contender.times) as f64
+    }
+}
+
+/// A work that is still to be made, for all at once take much memory.
+pub struct Planned {
+    pub name: String,
+    make: Box<dyn Fn(String) -> Work>,
+}
+
+impl Planned {
+    pub fn make(&self) -> Work {
+        (self.make)(self.name.clone())
+    }
+}
+
+fn plan(name: String, make: impl Fn(String) -> Work + 'static) -> Planned {
+    Planned { name, make: Box::new(make) }
+}
+
+/// Contenders that go through all levels for each item.
+fn climbs(contender: &str) -> bool {
+    matches!(contender, "genawaiter" | "genawaiter_nested" | "nightly_gen")
+}
+
+/// How far down those are asked to go: not only do they take ever more time, they go down on the
+/// thread's stack, and so do their destructors.
+const CLIMB: u64 = 10_000;
+
+/// Everything that is measured. With `quick` the same works, but small ones, once.
+pub fn works(quick: bool) -> Vec<Planned> {
+    let mut works = Vec::new();
+
+    // A run is a million items, or one tree.
+    for nodes in [1 << 10, 1 << 14, 1 << 18, 1 << 20, 1 << 22] {
+        works.push(plan(format!("tree_{nodes}"), move |name| {
+            let nodes = if quick { nodes.min(1 << 14) } else { nodes };
+            let times = if quick { 1 } else { ((1 << 20) / nodes).max(1) };
+            Work::new(name, nodes, Tree::balanced(nodes), tree::contenders(), |_| times)
+        }));
+    }
+
+    // A run is a hundred thousand items, or one list.
+    for side in [Side::Right, Side::Left] {
+        for depth in [10, 100, 1_000, 10_000, 100_000, 1_000_000] {
+            let leaning = format!("{side:?}").to_lowercase();
+            works.push(plan(format!("{leaning}_list_{depth}"), move |name| {
+                let list = Tree::list(side, depth);
+                let times = if quick { 1 } else { (100_000 / depth).max(1) };
+                Work::new(name, depth, list, tree::contenders(), |contender| {
+                    match climbs(contender) {
+                        true if depth > if quick { 1_000 } else { CLIMB } => 0,
+                        true => times.min(1.max(20_000_000 / (depth * depth))),
+                        false => times,
+                    }
+                })
+            }));
+        }
+    }
+
+    for depth in [1, 10, 20, 100, 1_000, 10_000] {
+        works.push(plan(format!("chain_{depth}"), move |name| {
+            let items = if quick { 1_000 } else { 100_000 };
+            let times = if quick { 1 } else { 10 };
+            let chain = Chain { depth, items };
+            Work::new(name, items, chain, chain::contenders(), |contender| {
+                match climbs(contender) {
+                    true if depth > 1_000 => 0,
+                    true => times.min(1.max(100 / depth)),
+                    false => times,
+                }
+            })
+        }));
+    }
+
+    works.push(plan("files".into(), |name| {
+        Work::new(name, Folders::FILES, Folders::new(), files::contenders(), |_| 1)
+    }));
+    works.push(plan("permutations".into(), move |name| {
+        use permutations::{ELEMENTS, ITEMS, contenders};
+        Work::new(name, ITEMS, ELEMENTS, contenders(), |_| if quick { 1 } else { 10 })
+    }));
+    works.push(plan("queens".into(), move |name| {
+        use queens::{ITEMS, ROW, contenders};
+        Work::new(name, ITEMS, ROW, contenders(), |_| if quick { 1 } else { 200 })
+    }));
+    works
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chain, files, permutations, puzzles::queens, tree, works};
+
+    /// Every list of contenders begins with `hand_written`, and has the forms.
+    #[test]
+    fn every_work_gives_the_same_in_every_form() {
+        for planned in works(true) {
+            let work = planned.make();
+            work.verify();
+            assert_eq!(work.contenders[0].name, "hand_written");
+            assert!(work.contenders.len() >= 4, "{}", work.name);
+        }
+    }
+
+    /// How many items there are is stated, and what is divided by it would be wrong.
+    #[test]
+    fn every_work_has_as_many_items_as_it_says() {
+        struct Count;
+        impl super::Consumer for Count {
+            type Output = u64;
+            fn consume(self, items: impl Iterator<Item = u64>) -> u64 {
+                items.count() as u64
+            }
+        }
+        let tree = tree::Tree::balanced(1024);
+        assert_eq!(tree::watertight::run(Count, &tree), 1024);
+        let list = tree::Tree::list(tree::Side::Left, 1000);
+        assert_eq!(tree::watertight::run(Count, &list), 1000);
+        let chain = chain::Chain { depth: 9, items: 77 };
+        assert_eq!(chain::watertight::run(Count, &chain), 77);
+        let folders = files::Folders::new();
+        assert_eq!(files::watertight::run(Count, &folders), files::Folders::FILES);
+        let elements = permutations::ELEMENTS;
+        assert_eq!(permutations::watertight::run(Count, &elements), permutations::ITEMS);
+        assert_eq!(queens::watertight::run(Count, &queens::ROW), queens::ITEMS);
+    }
+}
