@@ -265,13 +265,10 @@ impl<Y, R> Stack<Y, R> {
     /// Drops the topmost frame, whatever it is.
     fn drop_top(&self, top: Top<Y, R>) {
         self.unlink(top);
+        let _empty = Empty { stack: self, top };
         // SAFETY: the vtable is that of its type (2), nobody is in a body that is not polled, and a
-        // body that is polled is never dropped: it is not above the frame that is. If this panics its
-        // place is not given back, and is freed with the others.
-        unsafe {
-            (top.header().vtable.clear)(top.0.cast());
-            self.give_back(top);
-        }
+        // body that is polled is never dropped: it is not above the frame that is.
+        unsafe { (top.header().vtable.clear)(top.0.cast()) };
     }
 
     /// Drops what a frame has left above it: a child that it has sent and not waited for, or one whose
@@ -280,6 +277,22 @@ impl<Y, R> Stack<Y, R> {
     #[inline(never)]
     fn drop_left_over(&self, top: Top<Y, R>) {
         self.drop_top(top);
+    }
+}
+
+/// Gives the place of a frame back that has been taken off the stack, also if its destructor panics: a
+/// body that catches that goes on, and nothing of a lower frame may be given back before this.
+struct Empty<'s, Y, R> {
+    stack: &'s Stack<Y, R>,
+    top: Top<Y, R>,
+}
+
+impl<Y, R> Drop for Empty<'_, Y, R> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: made by `drop_top` of what has just been the topmost frame. Nothing is left in it,
+        // whether its destructor has returned or panicked, and nobody uses it after this.
+        unsafe { self.stack.give_back(self.top) };
     }
 }
 
