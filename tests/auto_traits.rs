@@ -149,6 +149,14 @@ mod recursive {
     yes!(OneThread: Copy, Send);
     yes!(Threads: Copy, Send);
 
+    /// It may be taken for one that does not last as long. (It is invariant in what it yields.)
+    #[allow(dead_code)]
+    fn shorter<'a, 'short>(
+        x: Recursive<'static, &'a str, u8, &'static str>,
+    ) -> Recursive<'short, &'a str, u8, &'short str> {
+        x
+    }
+
     #[test]
     fn bodies_of_one_thread_may_hold_anything() {
         let shared = Rc::new(1);

@@ -46,6 +46,7 @@ impl Drop for Level<'_> {
 static ORDER_BROKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Yields its depth on the way down, every `step` levels, and on the way up its height; ends with it.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` could not delegate to itself")]
 fn dive<'a>(
     mut co: SendRecursiveCo<'a, usize>,
     alive: &'a AtomicUsize,

@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::hint::black_box;
+use std::pin::Pin;
+use std::task::Poll;
 
-use support::{Ledger, catch, poll_once};
+use support::{Ledger, message, poll_once};
 use watertight::GeneratorState::{Complete, Yielded};
 use watertight::{RecursiveCo, recursive};
 
@@ -188,39 +191,73 @@ fn outputs_of_any_size_reach_the_parent() {
     large.check(3);
 }
 
-/// A body that contains the panic of a child's destructor, which it has dropped by hand, goes on. The
-/// child was the first in its piece of memory, which must not be taken for the parent's after that.
-#[test]
-fn a_destructor_that_panics_where_its_parent_can_catch_it_leaves_the_memory_in_order() {
-    async fn parent(mut co: RecursiveCo<'_, u32>, ledger: Ledger) {
-        let bomb = ledger.bomb("bomb");
-        let child = |_co| {
-            let large = Pattern::<3000>::new(1);
-            async move {
-                large.check(1);
-                drop(bomb);
-            }
-        };
-        assert!(poll_once(&mut co.yield_from(child)).await.is_pending());
+/// How a body comes by a panic that it can catch while something is taken off the stack, or put there.
+#[derive(Clone, Copy, Debug)]
+enum Caught {
+    /// It has sent a child and not waited for it. The child holds a bomb.
+    Unrun,
+    /// It has waited, and not taken the bomb that the child has ended with.
+    Output,
+    /// The closure panics.
+    Closure,
+}
+
+/// A body that contains such a panic goes on. The child was the first in its piece of memory, which must
+/// not be taken for the parent's after that.
+async fn contains_a_panic(mut co: RecursiveCo<'_, u32>, ledger: Ledger, caught: Caught) {
+    let bomb = ledger.bomb("bomb");
+    let large = move |_co: RecursiveCo<u32>| {
+        let large = Pattern::<3000>::new(1);
+        if let Caught::Closure = caught {
+            drop(bomb);
+            unreachable!("that panics");
+        }
+        async move {
+            large.check(1);
+            (bomb, large)
+        }
+    };
+    if let Caught::Closure = caught {
+        let mut child = co.yield_from(large);
+        assert!(catch_in_poll(&mut child).await.contains("the destructor"));
+    } else {
+        assert!(poll_once(&mut co.yield_from(large)).await.is_pending());
+        if let Caught::Output = caught {
+            let mut waited = false;
+            poll_fn(|_| match std::mem::replace(&mut waited, true) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+        }
+        assert_eq!(ledger.alive(), 1);
         let mut next = co.yield_from(async |_co| ());
-        let polled = std::future::poll_fn(|cx| {
-            let text = catch(|| std::pin::Pin::new(&mut next).poll(cx));
-            std::task::Poll::Ready(text)
-        });
-        assert!(polled.await.is::<String>());
-        assert_eq!(ledger.deaths(), ["bomb"]);
+        assert!(catch_in_poll(&mut next).await.contains("the destructor"));
         next.await; // It has not been sent, and can be.
     }
-    let root = recursive(async |mut co: RecursiveCo<u32>| {
-        for round in 0..3 {
-            let things = Ledger::new();
-            co.yield_from(|co| parent(co, things.clone())).await;
-            things.assert_settled();
-            // Fill what is left of the first piece of memory, and go beyond it.
-            co.yield_from(|co| nested(co, round, 30)).await;
-        }
-    });
-    assert_eq!(root.count(), 3 * 31);
+    assert_eq!(ledger.deaths(), ["bomb"]);
+}
+
+/// Polls once, which must panic, and gives the message.
+async fn catch_in_poll<F: Future + Unpin>(future: &mut F) -> String {
+    poll_fn(|cx| Poll::Ready(message(|| Pin::new(&mut *future).poll(cx)))).await
+}
+
+#[test]
+fn a_panic_that_a_parent_can_catch_leaves_the_memory_in_order() {
+    for caught in [Caught::Unrun, Caught::Output, Caught::Closure] {
+        let root = recursive(async |mut co: RecursiveCo<u32>| {
+            for round in 0..3 {
+                let things = Ledger::new();
+                let ledger = things.clone();
+                co.yield_from(|co| contains_a_panic(co, ledger, caught)).await;
+                things.assert_settled();
+                // Fill what is left of the first piece of memory, and go beyond it.
+                co.yield_from(|co| nested(co, round, 30)).await;
+            }
+        });
+        assert_eq!(root.count(), 3 * 31, "{caught:?}");
+    }
 }
 
 /// `depth` bodies of a few hundred bytes, one above the other.

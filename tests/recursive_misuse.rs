@@ -136,9 +136,11 @@ fn the_co_of_a_parent_is_refused_in_its_child_and_works_again_afterwards() {
     let walk = recursive(async |mut co: RecursiveCo<u32>| {
         let parents = place.clone();
         let mut child = co.yield_from(async move |mut own| {
-            refuses_everything(parents.borrow_mut().as_mut().unwrap(), OTHER_BODY).await;
+            let mut taken = parents.take().unwrap();
+            refuses_everything(&mut taken, OTHER_BODY).await;
             own.yield_(1).await;
-            refuses_everything(parents.borrow_mut().as_mut().unwrap(), OTHER_BODY).await;
+            refuses_everything(&mut taken, OTHER_BODY).await;
+            *parents.borrow_mut() = Some(taken);
             own.yield_from(async |mut co: RecursiveCo<u32>| co.yield_(2).await).await;
         });
         assert!(poll_once(&mut child).await.is_pending());
@@ -162,15 +164,14 @@ fn the_co_of_a_parent_is_refused_in_its_child_and_works_again_afterwards() {
 fn the_co_of_an_outer_generator_is_refused_in_an_inner_one() {
     let walk = recursive(async |mut outer: RecursiveCo<u32>| {
         outer.yield_(1).await;
-        let outer = RefCell::new(outer);
         let mut inner = recursive(async |mut co: RecursiveCo<u32>| {
-            refuses_everything(&mut outer.borrow_mut(), OTHER_BODY).await;
+            refuses_everything(&mut outer, OTHER_BODY).await;
             co.yield_(2).await;
             co.yield_from(async move |mut co: RecursiveCo<u32>| co.yield_(3).await).await;
         });
         assert!(inner.by_ref().eq([2, 3]));
         drop(inner);
-        outer.into_inner().yield_from(async |mut co: RecursiveCo<u32>| co.yield_(4).await).await;
+        outer.yield_from(async |mut co: RecursiveCo<u32>| co.yield_(4).await).await;
     });
     assert_eq!(walk.collect::<Vec<_>>(), [1, 4]);
 }
@@ -379,12 +380,10 @@ fn a_foreign_await_beside_a_child_panics_when_the_child_has_ended() {
 /// A body lends its waker to other threads. One of them sends its child; a stranger is refused.
 #[test]
 fn a_child_sent_from_another_thread_with_a_lent_waker_runs() {
-    fn child(mut co: SendRecursiveCo<'_, u32>, things: Ledger) -> impl Future<Output = u32> + Send {
-        async move {
-            let _held = things.thing("child");
-            co.yield_(1).await;
-            5
-        }
+    async fn child(mut co: SendRecursiveCo<'_, u32>, things: Ledger) -> u32 {
+        let _held = things.thing("child");
+        co.yield_(1).await;
+        5
     }
     let (sent, ledger) = (Mutex::new(0), &Ledger::new());
     let (stale, count) = (&Mutex::new(escaped_send()), &sent);
@@ -410,7 +409,8 @@ fn a_child_sent_from_another_thread_with_a_lent_waker_runs() {
                 });
                 threads.spawn(|| {
                     for _ in 0..100 {
-                        waker.clone().wake();
+                        let clone = waker.clone();
+                        clone.wake();
                     }
                 });
             });

@@ -76,7 +76,7 @@ fn g10_bodies_run_only_as_far_as_they_are_pulled() {
 #[test]
 fn g10_adaptors_are_lazy() {
     let never = || recursive(async |_co: RecursiveCo<u8>| panic!("pulled"));
-    drop(never().map(|x| x).filter(|_| true).chain([1]).zip([1]).skip(1).step_by(2));
+    drop(never().map(|x| x + 1).filter(|_| true).chain([1]).zip([1]).skip(1).step_by(2));
     drop(never().peekable());
     drop(never().lookahead(watertight::Capacity::items(3)));
     drop(never().on_finish(|_| ()));

@@ -27,8 +27,10 @@ fn g11_a_recursive_generator_allocates_once_when_it_is_made_and_not_for_an_item(
 
 #[test]
 fn g11_the_handle_is_a_pointer() {
-    assert_eq!(size_of::<Recursive<'_, [u64; 9], String, [u8; 99]>>(), size_of::<usize>());
-    assert_eq!(size_of::<SendRecursive<'_, u8>>(), size_of::<usize>());
+    // Without `std` also whether a panic has gone by, see `Poison`.
+    let handle = size_of::<usize>() * if cfg!(feature = "std") { 1 } else { 2 };
+    assert_eq!(size_of::<Recursive<'_, [u64; 9], String, [u8; 99]>>(), handle);
+    assert_eq!(size_of::<SendRecursive<'_, u8>>(), handle);
     assert_eq!(size_of::<RecursiveCo<'_, [u64; 9], String>>(), 2 * size_of::<usize>());
 }
 

@@ -193,7 +193,7 @@ fn g2_an_output_that_is_not_taken_is_dropped_once_whatever_its_parent_does_next(
                 "delegate" => {
                     co.yield_from(async |mut co: RecursiveCo<u32>| co.yield_(1).await).await
                 }
-                "end" => return,
+                "end" => (),
                 _ => co.yield_(1).await,
             }
         });

@@ -118,6 +118,7 @@ fn g4_a_releasing_stop_releases_all_levels_on_the_thread_that_stops() {
 /// In the middle of a step the stop does not wait for it; the step releases everything when it ends.
 #[test]
 fn g4_a_stop_from_within_a_body_at_depth_lets_the_step_end() {
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` could not delegate to itself")]
     fn stopping(
         mut co: SendRecursiveCo<'_, u32>,
         ledger: Ledger,
@@ -153,6 +154,7 @@ fn g4_a_stop_from_within_a_body_at_depth_lets_the_step_end() {
 /// and down.
 #[test]
 fn g4_a_stop_after_the_walk_has_changed_threads_at_depth() {
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` could not delegate to itself")]
     fn tree(
         mut co: SendRecursiveCo<'_, u32>,
         ledger: Ledger,

@@ -108,6 +108,7 @@ fn g7_a_panic_of_the_roots_closure_comes_when_it_is_made_and_leaks_nothing() {
 }
 
 /// Every level holds a bomb between two things.
+#[cfg(feature = "std")]
 async fn bombs(mut co: RecursiveCo<'_, u32>, ledger: Ledger, depth: u32, fails: bool) {
     let _first = ledger.thing("first");
     let _bomb = ledger.bomb(["bomb 0", "bomb 1", "bomb 2", "bomb 3"][depth as usize]);
@@ -123,6 +124,7 @@ async fn bombs(mut co: RecursiveCo<'_, u32>, ledger: Ledger, depth: u32, fails: 
     }
 }
 
+#[cfg(feature = "std")]
 const BOMBS: [&str; 12] = [
     "last", "bomb 3", "first", "last", "bomb 2", "first", "last", "bomb 1", "first", "last",
     "bomb 0", "first",

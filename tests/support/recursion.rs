@@ -51,6 +51,7 @@ where
 }
 
 /// Delegates down to `depth`, where it yields the natural numbers. It can go to other threads.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` could not delegate to itself")]
 pub fn counting_at(
     mut co: SendRecursiveCo<'_, u32>,
     ledger: Ledger,
