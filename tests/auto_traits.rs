@@ -97,6 +97,83 @@ mod buffers {
     yes!(TeeError: std::error::Error, Send, Sync, Copy);
 }
 
+#[cfg(feature = "alloc")]
+mod recursive {
+    use super::*;
+    use watertight::{
+        DepthExceeded, OneThread, Recursive, RecursiveCo, SendRecursive, SendRecursiveCo,
+        SendTryRecursive, Threads, TryRecursive, TryYieldFrom, YieldFrom,
+    };
+
+    // On one thread it stays there, whatever is in it.
+    yes!(Recursive<'static, u8>: Unpin, UnwindSafe, RefUnwindSafe, FusedIterator, Iterator<Item = u8>);
+    yes!(Recursive<'static, Rc<u8>, Rc<u8>, PhantomPinned>: Unpin, UnwindSafe, Resume);
+    no!(Recursive<'static, u8>: Send, Sync, Clone);
+    no!(Recursive<'static, u8, u8>: Iterator); // It wants arguments.
+    no!(Recursive<'static, u8, (), u8>: Iterator); // Its end value would be lost.
+    yes!(TryRecursive<'static, u8, i8>: Unpin, UnwindSafe, FusedIterator, Iterator<Item = Result<u8, i8>>);
+    yes!(TryRecursive<'static, PhantomPinned, PhantomPinned>: Unpin, Resume);
+    no!(TryRecursive<'static, u8, u8>: Send, Sync, Clone);
+    no!(RecursiveCo<'static, u8>: Send, Sync, Clone, Copy, Default);
+    yes!(RecursiveCo<'static, RefCell<u8>, PhantomPinned>: Unpin, UnwindSafe, RefUnwindSafe);
+
+    // With `Threads`: `Send` iff what goes in and out is. By reference there is nothing to be had.
+    yes!(SendRecursive<'static, u8, u8, u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+    yes!(SendRecursive<'static, NotSync, NotSync, NotSync>: Send, Sync);
+    no!(SendRecursive<'static, NotSend>: Send, Sync);
+    no!(SendRecursive<'static, u8, NotSend>: Send, Sync);
+    no!(SendRecursive<'static, u8, (), NotSend>: Send, Sync);
+    no!(SendRecursive<'static, u8>: Clone);
+    yes!(SendTryRecursive<'static, NotSync, NotSync>: Send, Unpin);
+    no!(SendTryRecursive<'static, NotSend, u8>: Send);
+    no!(SendTryRecursive<'static, u8, NotSend>: Send);
+    yes!(SendRecursiveCo<'static, NotSync, NotSync>: Send, Unpin);
+    no!(SendRecursiveCo<'static, u8>: Sync, Clone, Copy, Default);
+    no!(SendRecursiveCo<'static, NotSend>: Send);
+    no!(SendRecursiveCo<'static, u8, NotSend>: Send);
+
+    // A child on its way: as its `co` is, and the closure that it has until it is sent.
+    type Closure = fn(SendRecursiveCo<'static, u8>) -> Ready<u8>;
+    type Child<K, B> = YieldFrom<'static, 'static, u8, (), K, B, Ready<u8>>;
+    type MaybeChild<K, B> = TryYieldFrom<'static, 'static, u8, (), K, B, Ready<u8>>;
+    yes!(Child<Threads, Closure>: Send, Unpin, Future<Output = u8>);
+    yes!(MaybeChild<Threads, Closure>: Send, Unpin, Future<Output = Result<u8, DepthExceeded<Closure>>>);
+    yes!(Child<Threads, PhantomPinned>: Unpin);
+    no!(Child<OneThread, Closure>: Send, Sync, Clone);
+    no!(MaybeChild<OneThread, Closure>: Send, Sync, Clone);
+    no!(Child<Threads, Rc<u8>>: Send);
+    no!(Child<Threads, Closure>: Sync);
+
+    yes!(DepthExceeded<fn()>: std::error::Error, Send, Sync, Copy, Eq);
+    yes!(DepthExceeded<NotSend>: std::error::Error);
+    yes!(OneThread: Copy, Send);
+    yes!(Threads: Copy, Send);
+
+    /// It may be taken for one that does not last as long. (It is invariant in what it yields.)
+    #[allow(dead_code)]
+    fn shorter<'a, 'short>(
+        x: Recursive<'static, &'a str, u8, &'static str>,
+    ) -> Recursive<'short, &'a str, u8, &'short str> {
+        x
+    }
+
+    #[test]
+    fn bodies_of_one_thread_may_hold_anything() {
+        let shared = Rc::new(1);
+        let held = recursive_of(shared.clone());
+        assert_eq!(held.sum::<u32>(), 1 + 2);
+        assert_eq!(Rc::strong_count(&shared), 1);
+    }
+
+    fn recursive_of(shared: Rc<u32>) -> Recursive<'static, u32> {
+        watertight::recursive(async move |mut co: RecursiveCo<u32>| {
+            let output = co.yield_from(async |_co: RecursiveCo<u32>| Rc::new(2)).await;
+            co.yield_(*shared).await;
+            co.yield_(*output).await;
+        })
+    }
+}
+
 // What has to do with ends: as their parts are.
 yes!(Adopted<Range<u8>>: Send, Sync, Unpin, Iterator<Item = u8>, FusedIterator, Resume);
 yes!(Adopted<PhantomPinned>: Unpin);

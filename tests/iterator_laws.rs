@@ -7,9 +7,27 @@ use proptest::prelude::*;
 #[cfg(feature = "alloc")]
 use watertight::{Adopted, Capacity, IteratorExt, Overflow, try_generator};
 use watertight::{Co, Gen, Resume, generator};
+#[cfg(feature = "alloc")]
+use watertight::{Recursive, RecursiveCo, recursive, try_recursive};
 
 fn items(items: Vec<u8>) -> Gen<u8, impl Future<Output = ()>> {
     generator(async move |mut co: Co<u8>| co.yield_all(items).await)
+}
+
+/// Each item at a depth of its own, and the last ones on the way up.
+#[cfg(feature = "alloc")]
+fn going_down(items: Vec<u8>) -> Recursive<'static, u8> {
+    recursive(|co| down(co, items.into_iter()))
+}
+
+#[cfg(feature = "alloc")]
+async fn down(mut co: RecursiveCo<'_, u8>, mut items: std::vec::IntoIter<u8>) {
+    let last = if items.len() > 2 { items.next_back() } else { None };
+    if let Some(item) = items.next() {
+        co.yield_(item).await;
+        co.yield_from(|co| down(co, items)).await;
+    }
+    co.yield_all(last).await;
 }
 
 /// `make` must give the items of `expected`, and keep the laws at every position.
@@ -117,6 +135,28 @@ proptest! {
             keeps_the_laws(&expected, || items(expected.clone()).boxed_local());
             keeps_the_laws(&expected, || Box::pin(items(expected.clone())));
         }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn recursive_generators_keep_the_laws(
+        expected in prop::collection::vec(any::<u8>(), 0..6),
+        error in prop::option::of(any::<u8>()),
+    ) {
+        keeps_the_laws(&expected, || going_down(expected.clone()));
+        keeps_the_laws(&expected, || going_down(expected.clone()).lookahead(Capacity::items(3)));
+        keeps_the_laws(&expected, || Box::pin(going_down(expected.clone()).on_finish(|_| ())));
+        #[cfg(feature = "std")]
+        keeps_the_laws(&expected, || Box::pin(going_down(expected.clone()).stoppable().0));
+        let results: Vec<Result<u8, u8>> =
+            expected.iter().map(|item| Ok(*item)).chain(error.map(Err)).collect();
+        keeps_the_laws(&results, || {
+            let items = expected.clone();
+            try_recursive(async move |mut co: RecursiveCo<'static, u8>| {
+                co.yield_from(|co| down(co, items.into_iter())).await;
+                error.map_or(Ok(()), Err)
+            })
+        });
     }
 
     #[cfg(feature = "alloc")]

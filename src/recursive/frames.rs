@@ -456,10 +456,14 @@ where
         let body = if self.visiting.fits(&top.header().gate) {
             body
         } else {
-            let body = Shield::new(body);
+            // It is not lost if a destructor panics.
+            self.body = Some(body);
             stack.drop_left_over();
             top = stack.top.get();
-            body.into_inner()
+            match self.body.take() {
+                Some(body) => body,
+                None => unreachable!("it has just been put there"),
+            }
         };
         let Some(left) = stack.left.get().checked_sub(1) else {
             self.body = Some(body);

@@ -7,9 +7,15 @@ mod support;
 #[cfg(feature = "std")]
 mod g10_buffers;
 mod g10_lazy;
+#[cfg(feature = "alloc")]
+mod g10_recursion;
 mod g11_cheap;
+#[cfg(feature = "alloc")]
+mod g11_recursion;
 #[cfg(feature = "std")]
 mod g12_observable;
+#[cfg(feature = "std")]
+mod g1_recursion;
 #[cfg(feature = "std")]
 mod g1_scope_end;
 #[cfg(feature = "std")]
@@ -17,9 +23,15 @@ mod g1_threads;
 #[cfg(feature = "std")]
 mod g2_buffers;
 mod g2_one_fate;
+#[cfg(feature = "alloc")]
+mod g2_recursion;
+#[cfg(feature = "alloc")]
+mod g3_recursion;
 mod g3_release;
 #[cfg(feature = "std")]
 mod g4_buffers;
+#[cfg(feature = "std")]
+mod g4_recursion;
 mod g4_stop;
 #[cfg(feature = "std")]
 mod g4_stop_handles;
@@ -36,8 +48,12 @@ mod g6_orphans;
 #[cfg(feature = "std")]
 mod g7_buffers;
 mod g7_panics;
+#[cfg(feature = "alloc")]
+mod g7_recursion;
 mod g8_order;
 #[cfg(feature = "std")]
 mod g8_order_in_scopes;
+#[cfg(feature = "alloc")]
+mod g8_recursion;
 #[cfg(feature = "alloc")]
 mod g9_hooks;
