@@ -8,11 +8,14 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use watertight::GeneratorState::{Complete, Yielded};
-use watertight::{Capacity, Co, Gen, NextError, Overflow, bounded, generator};
+use watertight::{
+    Capacity, Co, Gen, NextError, Overflow, SendRecursiveCo, bounded, generator, recursive_send,
+};
 
 fn main() {
     identities_are_drawn_by_many_threads();
     a_generator_changes_threads_between_steps();
+    a_recursive_generator_changes_threads_on_its_way();
     one_waker_lent_to_many_threads();
     stopped_by_one_thread_while_another_pulls();
     released_by_whoever_comes_first();
@@ -45,6 +48,46 @@ fn identities_are_drawn_by_many_threads() {
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(HashSet::<u64>::from_iter(sums), HashSet::from([9_000_000]));
+}
+
+/// A tree that is walked by one thread after the other, each of which puts bodies on the stack and takes
+/// others off that another thread has put there. Each child is sent by yet another thread, to which its
+/// parent lends its waker.
+fn a_recursive_generator_changes_threads_on_its_way() {
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` could not delegate to itself")]
+    fn tree(mut co: SendRecursiveCo<'_, u32>, depth: u32) -> impl Future<Output = Box<u32>> + Send {
+        async move {
+            let mut sum = Box::new(1);
+            for _ in 0..2 * u32::from(depth > 0) {
+                let mut child = co.yield_from(|co| tree(co, depth - 1));
+                std::future::poll_fn(|cx| {
+                    let waker = cx.waker();
+                    thread::scope(|threads| {
+                        let sender = threads.spawn(|| {
+                            let cx = &mut Context::from_waker(waker);
+                            assert!(Pin::new(&mut child).poll(cx).is_pending());
+                        });
+                        sender.join().unwrap(); // Which is seen, as the end of the scope is not.
+                    });
+                    Poll::Ready(())
+                })
+                .await;
+                *sum += *child.await;
+            }
+            co.yield_(*sum).await;
+            sum
+        }
+    }
+    let mut walk = recursive_send(|co| tree(co, 4));
+    let mut sums = vec![];
+    loop {
+        let (step, back) = thread::spawn(move || (walk.resume(()), walk)).join().unwrap();
+        walk = back;
+        match step.expect("it has not finished") {
+            Yielded(sum) => sums.push(sum),
+            Complete(sum) => break assert_eq!((sums.len(), *sum), (31, 31)),
+        }
+    }
 }
 
 /// Only the join of one thread and the start of the next order the steps.
