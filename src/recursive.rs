@@ -171,10 +171,12 @@ where
 /// `Y` is what it yields, `R` what it is resumed with, `T` what its root ends with; it can be iterated if
 /// `R` and `T` are `()`. With `K` = [`Threads`] it is `Send` if these are.
 ///
-/// It is a pointer. Its bodies are on the heap, in memory of its own: one kibibyte when it is made,
-/// twice as much as before whenever that is full, up to pieces of a mebibyte. Each body takes its own
-/// size and 32 bytes there. The memory stays for the next body of that depth, and is freed when the
-/// generator finishes.
+/// It is a pointer, and invariant in `Y` and `R`. Its bodies are on the heap, in memory of its own: one
+/// kibibyte when it is made, twice as much as before whenever that is full, up to pieces of a mebibyte,
+/// and larger ones only for bodies that are larger. Each body takes its own size and 32 bytes there. (A
+/// plain function with an `async move` block makes a smaller one than an `async fn`, which has its
+/// parameters twice.) The memory stays for the next body of that depth, and is freed when the generator
+/// finishes.
 ///
 /// # Dropping
 ///
@@ -359,6 +361,11 @@ impl<Y, E, K> TryRecursive<'_, Y, E, K> {
     /// How deep it is at this moment; see [`Recursive::depth`].
     pub fn depth(&self) -> usize {
         self.generator.depth()
+    }
+
+    /// How many bytes of memory it has; see [`Recursive::allocated`].
+    pub fn allocated(&self) -> usize {
+        self.generator.allocated()
     }
 
     /// Finishes the generator; see [`Recursive::close`].

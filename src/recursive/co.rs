@@ -41,8 +41,8 @@ impl<'a, Y, R, K> RecursiveCo<'a, Y, R, K> {
     /// resumed it.
     ///
     /// The child lives in the generator and not in this body, so it cannot borrow this body's locals:
-    /// only what outlives the generator (`'a`). Give it locals by value and have it give them back, if
-    /// need be.
+    /// only what outlives the generator (`'a`). Give it locals by value (an `async` closure or block that
+    /// uses them wants `move`) and have it give them back, if need be.
     ///
     /// Constant time. Memory comes from the generator's own; it is allocated only at a depth that has
     /// not been reached before.
