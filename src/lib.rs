@@ -84,5 +84,7 @@ pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 #[cfg(feature = "std")]
 pub use scope::{Scope, ScopeStats, Scoped, ScopedGen, scope, scope_under};
 #[cfg(feature = "std")]
-pub use stop::{Deadline, Releasable, StopGuard, StopHandle, StopToken, Stoppable, WaitError};
+pub use stop::{
+    Deadline, Releasable, Released, StopGuard, StopHandle, StopToken, Stoppable, Stopped, WaitError,
+};
 pub use try_gen::{TryGen, try_generator};

@@ -11,8 +11,11 @@ mod stoppable; // Unsafe code: it passes a promise of the scope's on.
 
 #[forbid(unsafe_code)]
 mod deadline;
+#[forbid(unsafe_code)]
+mod tasks;
 
 pub use deadline::Deadline;
 pub use handle::{StopGuard, StopHandle, StopToken};
 pub use shared::WaitError;
 pub use stoppable::{Releasable, Stoppable};
+pub use tasks::{Released, Stopped};

@@ -197,7 +197,7 @@ impl fmt::Debug for StopHandle {
 
 /// Asks whether a stop has been asked for. From [`StopHandle::token`].
 #[derive(Clone, Debug)]
-pub struct StopToken(StopHandle);
+pub struct StopToken(pub(super) StopHandle);
 
 impl StopToken {
     /// Whether a stop has been asked for. A load.

@@ -27,19 +27,25 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::mem::{ManuallyDrop, forget, transmute};
+use core::mem::{self, ManuallyDrop, forget, transmute};
 use core::panic::RefUnwindSafe;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use std::time::Instant;
+use core::task::Waker;
 
 use super::steps::{during, inside};
 use crate::on_finish::Outcome;
 use crate::resume::Resume;
 use crate::sync::{
-    AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, here, lock, wait_until,
+    AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, here, lock,
 };
 use crate::unwind::{Shield, quietly_if_panicking};
+
+#[forbid(unsafe_code)]
+mod waiting;
+
+pub use waiting::WaitError;
+use waiting::wake_all;
 
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
@@ -122,6 +128,8 @@ struct Members {
     closed: bool,
     /// How many threads wait for a change.
     waiting: usize,
+    /// What wakes the tasks that wait for one.
+    tasks: BTreeMap<u64, Waker>,
 }
 
 impl Shared {
@@ -243,6 +251,9 @@ impl Shared {
         if word & PHASE == IDLE {
             // SAFETY: we have made it `RELEASING`, so the state is ours.
             unsafe { self.release(Outcome::Stopped) };
+        } else if word & WATCHED != 0 {
+            // A task may wait for a stop to be asked for.
+            wake_all(mem::take(&mut self.members().tasks));
         }
         true
     }
@@ -314,11 +325,14 @@ impl Shared {
         // outcome are 0 until here, and only who has the state comes here.
         let before = self.word.fetch_or(done(outcome), Ordering::AcqRel);
         if before & WATCHED != 0 {
-            let members = self.members();
+            let mut members = self.members();
             if members.waiting > 0 {
                 self.changed.notify_all();
             }
-            if !members.all.is_empty() {
+            let (tasks, last) = (mem::take(&mut members.tasks), members.all.is_empty());
+            drop(members);
+            wake_all(tasks);
+            if !last {
                 return; // The last of them will see to it.
             }
         }
@@ -344,6 +358,9 @@ impl Shared {
         if last && members.waiting > 0 {
             self.changed.notify_all();
         }
+        let tasks = if last { mem::take(&mut members.tasks) } else { BTreeMap::new() };
+        drop(members);
+        wake_all(tasks);
         last && self.outcome().is_some()
     }
 
@@ -385,65 +402,6 @@ impl Drop for Shared {
             group = last.group.take();
         }
     }
-}
-
-impl Shared {
-    /// Waits until this is over, and if it was stopped everything under it as well.
-    pub(super) fn wait_until(&self, deadline: Option<Instant>) -> Result<Outcome, WaitError> {
-        if self.runs_here() {
-            return Err(WaitError::Inside);
-        }
-        let mut under = self.children(false);
-        while let Some(member) = under.pop() {
-            if member.runs_here() {
-                return Err(WaitError::Inside);
-            }
-            under.append(&mut member.children(false));
-        }
-        self.watch(deadline, |members| {
-            self.outcome().filter(|&how| how != Outcome::Stopped || members.all.is_empty())
-        })
-    }
-
-    /// Waits until `over` gives an outcome. It is asked again after each change.
-    fn watch(
-        &self,
-        deadline: Option<Instant>,
-        over: impl Fn(&Members) -> Option<Outcome>,
-    ) -> Result<Outcome, WaitError> {
-        let mut members = self.members();
-        // Under the lock: `finish` and `remove` look at it under the lock, too, after the change
-        // that they tell of. So either we see the change, or they see us.
-        members.waiting += 1;
-        self.word.fetch_or(WATCHED, Ordering::AcqRel);
-        let waited = loop {
-            if let Some(outcome) = over(&members) {
-                break Ok(outcome);
-            }
-            match wait_until(&self.changed, members, deadline) {
-                Ok(woken) => members = woken,
-                Err(late) => {
-                    members = late;
-                    break Err(WaitError::TimedOut);
-                }
-            }
-        };
-        members.waiting -= 1;
-        waited
-    }
-}
-
-/// Why [`StopHandle::wait`](crate::StopHandle::wait) did not wait to the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum WaitError {
-    /// This thread is in the middle of a step or the release of the generator: it cannot end while
-    /// this thread waits. Wait on another thread, or after the step.
-    #[error("this thread is running the generator that it would wait for")]
-    Inside,
-    /// The time is up.
-    #[error("not released in time")]
-    TimedOut,
 }
 
 /// The side of a generator that looks for itself whether it has been stopped.
