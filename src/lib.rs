@@ -25,6 +25,8 @@ mod co;
 mod resume;
 
 #[forbid(unsafe_code)]
+mod body;
+#[forbid(unsafe_code)]
 mod generator;
 #[forbid(unsafe_code)]
 mod try_gen;
