@@ -2,17 +2,14 @@
 
 use core::fmt;
 use core::future::Future;
-use core::mem;
 use core::pin::Pin;
-use core::ptr;
 use core::task::{Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use crate::body::Body;
 use crate::co::Co;
-use crate::handoff::{self, Gate, Step};
-use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate_pinned};
-use crate::unwind::Poison;
+use crate::resume::{Resume, Resumed, iterate_pinned};
 
 /// Makes a generator from a body: the same as [`Gen::new`].
 ///
@@ -40,20 +37,7 @@ where
     B: FnOnce(Co<Y, R>) -> F,
     F: Future,
 {
-    let (gate, key) = handoff::pair();
-    let body = body(Co::new(key));
-    Gen { gate, poison: Poison::new(), state: State::Live { body } }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<F, T> {
-        Live { #[pin] body: F },
-        // The body ended in a step that also brought a value. The value was delivered; this waits
-        // for the next call. Always `Some` but while it is being taken out.
-        Ended { output: Option<T> },
-        Finished,
-    }
+    Gen { body: Body::new(body) }
 }
 
 pin_project! {
@@ -104,23 +88,8 @@ pin_project! {
     where
         F: Future,
     {
-        gate: Gate<Y, R>,
-        poison: Poison,
         #[pin]
-        state: State<F, F::Output>,
-    }
-}
-
-/// Ends the generator if the step that it guards panics.
-struct Running<'g, F, T> {
-    poison: &'g mut Poison,
-    state: Pin<&'g mut State<F, T>>,
-}
-
-impl<F, T> Drop for Running<'_, F, T> {
-    #[inline]
-    fn drop(&mut self) {
-        self.poison.take_over(self.state.as_mut(), State::Finished);
+        body: Body<Y, F, R>,
     }
 }
 
@@ -143,7 +112,7 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
     ///
     /// # Errors
     ///
-    /// [`ResumeError`], with the argument, if the generator has finished.
+    /// [`ResumeError`](crate::ResumeError), with the argument, if the generator has finished.
     ///
     /// # Panics
     ///
@@ -151,34 +120,10 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
     /// runs in this step. The generator is finished then.
     #[inline]
     pub fn resume(self: Pin<&mut Self>, argument: R) -> Resumed<Y, F::Output, R> {
-        let mut this = self.project();
-        if this.poison.is_set() {
-            this.state.release();
-            return Err(ResumeError::new(argument));
-        }
-        let mut running = Running { poison: this.poison, state: this.state.as_mut() };
-        let StateProj::Live { body } = running.state.as_mut().project() else {
-            mem::forget(running);
-            return this.state.after_the_end(argument);
-        };
-        let Step { value, poll } = this.gate.step(Waker::noop(), Some(argument), ptr::null(), body);
-        match (value, poll) {
-            (Some(value), Poll::Pending) => {
-                mem::forget(running);
-                Ok(GeneratorState::Yielded(value))
-            }
-            (None, Poll::Ready(output)) => {
-                mem::forget(running);
-                this.state.set(State::Finished);
-                Ok(GeneratorState::Complete(output))
-            }
-            (Some(value), Poll::Ready(output)) => {
-                mem::forget(running);
-                this.state.set(State::Ended { output: Some(output) });
-                Ok(GeneratorState::Yielded(value))
-            }
-            // `running` ends the generator.
-            (None, Poll::Pending) => foreign_await(),
+        let mut body = self.project().body;
+        match body.as_mut().step(Waker::noop(), argument) {
+            Poll::Ready(resumed) => resumed,
+            Poll::Pending => body.fail(foreign_await),
         }
     }
 
@@ -191,43 +136,13 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
     /// If a destructor does. The generator is finished all the same.
     #[inline]
     pub fn close(self: Pin<&mut Self>) -> bool {
-        let live = !self.is_finished();
-        self.project().state.release();
-        live
+        self.project().body.close()
     }
 
     /// Whether the generator has finished: nothing will come, and it holds nothing.
     #[inline]
     pub fn is_finished(&self) -> bool {
-        self.poison.is_set() || matches!(self.state, State::Finished)
-    }
-}
-
-impl<F, T> State<F, T> {
-    #[inline]
-    fn release(mut self: Pin<&mut Self>) {
-        if !matches!(*self, State::Finished) {
-            self.set(State::Finished);
-        }
-    }
-
-    /// A resume of a body that is not live.
-    #[cold]
-    fn after_the_end<Y, R>(mut self: Pin<&mut Self>, argument: R) -> Resumed<Y, T, R> {
-        match self.as_mut().project() {
-            StateProj::Ended { output } => {
-                // First the argument, whose destructor may panic: the output stays for next time.
-                drop(argument);
-                match output.take() {
-                    Some(output) => {
-                        self.set(State::Finished);
-                        Ok(GeneratorState::Complete(output))
-                    }
-                    None => unreachable!("an ended body has its output"),
-                }
-            }
-            _ => Err(ResumeError::new(argument)),
-        }
+        self.body.is_finished()
     }
 }
 
@@ -263,7 +178,7 @@ impl<Y, R, F: Future> Resume for Gen<Y, F, R> {
 
     #[inline]
     fn is_released(&self) -> bool {
-        !matches!(self.state, State::Live { .. })
+        self.body.is_released()
     }
 }
 
@@ -271,12 +186,6 @@ iterate_pinned! { [Y, F] Gen<Y, F> where F: Future<Output = ()> }
 
 impl<Y, R, F: Future> fmt::Debug for Gen<Y, F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            _ if self.poison.is_set() => "finished",
-            State::Live { .. } => "suspended",
-            State::Ended { .. } => "ended, not yet reported",
-            State::Finished => "finished",
-        };
-        f.debug_struct("Gen").field("state", &state).finish_non_exhaustive()
+        f.debug_struct("Gen").field("state", &self.body.state()).finish_non_exhaustive()
     }
 }

@@ -407,6 +407,7 @@ fn misuse(in_other_body: bool) -> ! {
         "watertight: a `Co` was used outside the body it was given to, or behind a combinator that \
          polls with a waker of its own (`FuturesUnordered`, `buffered`, `join_all` of many, \
          `Shared`, `block_on`, a spawned task). Await its yields in the body itself; `select!` and \
-         `join!`, which pass the context on, are fine"
+         `join!`, which pass the context on, are fine. Several sub-futures of one body yield through \
+         a `Co::emitter`, which works behind any combinator"
     )
 }

@@ -25,9 +25,23 @@ mod co;
 mod resume;
 
 #[forbid(unsafe_code)]
+mod body;
+#[forbid(unsafe_code)]
 mod generator;
 #[forbid(unsafe_code)]
 mod try_gen;
+
+#[forbid(unsafe_code)]
+mod poll_next;
+
+#[forbid(unsafe_code)]
+mod async_gen;
+#[forbid(unsafe_code)]
+mod try_async_gen;
+
+#[cfg(feature = "alloc")]
+#[forbid(unsafe_code)]
+mod async_boxed;
 
 #[cfg(feature = "alloc")]
 mod recursive; // Unsafe code in `arena` and `frames`.
@@ -51,6 +65,10 @@ mod stop; // Unsafe code in `shared` and `steps`.
 #[cfg(feature = "alloc")]
 mod buffer; // Unsafe code in `ring`.
 
+#[cfg(feature = "alloc")]
+#[forbid(unsafe_code)]
+mod emit;
+
 #[cfg(feature = "std")]
 mod scope; // Unsafe code in `registry`, and where `Scope` promises something to `stop`.
 
@@ -60,6 +78,9 @@ mod ext;
 pub use adopted::Adopted;
 #[cfg(feature = "alloc")]
 pub use affinity::{OneThread, Threads};
+#[cfg(feature = "alloc")]
+pub use async_boxed::{AsyncBoxed, BoxAsyncGen, LocalBoxAsyncGen};
+pub use async_gen::{AsyncGen, async_generator};
 #[cfg(feature = "alloc")]
 pub use boxed::{BoxGen, Boxed, LocalBoxGen};
 #[cfg(feature = "alloc")]
@@ -71,9 +92,12 @@ pub use buffer::{BufferStats, Consumer, NextError, Prefetch, Producer, PushError
 #[cfg(all(feature = "std", feature = "stream"))]
 pub use buffer::{Driver, TaskIter, TaskStream, ThreadStream, prefetch_stream};
 pub use co::{Argument, Co, Yield, YieldAll};
+#[cfg(feature = "alloc")]
+pub use emit::{Emit, Emitter, Forward, Place, Reserve};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
 pub use on_finish::{OnFinish, Outcome};
+pub use poll_next::{Next, PollNext};
 #[cfg(feature = "alloc")]
 pub use recursive::{
     Carries, DepthExceeded, Recursive, RecursiveCo, SendRecursive, SendRecursiveCo,
@@ -87,4 +111,5 @@ pub use scope::{Scope, ScopeStats, Scoped, ScopedGen, scope, scope_under};
 pub use stop::{
     Deadline, Releasable, Released, StopGuard, StopHandle, StopToken, Stoppable, Stopped, WaitError,
 };
+pub use try_async_gen::{TryAsyncGen, try_async_generator};
 pub use try_gen::{TryGen, try_generator};

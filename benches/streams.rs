@@ -1,0 +1,231 @@
+//! How fast asynchronous generators run: next to a stream written by hand, and to the `unfold` of
+//! futures, which is the usual way to write one.
+//!
+//! Each group is one work and each of its benches a contender, called `group/contender`. What counts
+//! is the ratio within one group of one run, as `throughput` says. The streams are polled in place,
+//! by a caller whose waker does nothing, so that no runtime is measured: a body that suspends is
+//! polled again at once.
+//!
+//! - `ready`: an item is always there. `ready_boxed`: behind a box that hides the type.
+//! - `suspending`: the body waits for something, and is pending once, for every eighth item.
+//!   `suspending_always`: for every item.
+//! - `emitter`: eight sub-futures in `join_all` emit through a queue of eight, next to the same with
+//!   a channel of tokio.
+
+#[macro_use]
+mod works;
+
+use std::future::poll_fn;
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::future::join_all;
+use futures_util::stream::{Stream, unfold};
+use watertight::{Capacity, Co, async_generator};
+
+use works::{Kernel, SEED, compare};
+
+/// Enough for a start and an end to be lost in it.
+const ITEMS: u64 = 100_000;
+
+/// Polls to the end.
+#[inline(always)]
+fn total(mut stream: Pin<&mut (impl Stream<Item = u64> + ?Sized)>) -> u64 {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut total = 0_u64;
+    loop {
+        match stream.as_mut().poll_next(&mut cx) {
+            Poll::Ready(Some(item)) => total = total.wrapping_add(item),
+            Poll::Ready(None) => return total,
+            Poll::Pending => {}
+        }
+    }
+}
+
+#[inline(always)]
+fn step(x: u64) -> u64 {
+    let x = x ^ x << 13;
+    let x = x ^ x >> 7;
+    x ^ x << 17
+}
+
+/// Waits: pending once.
+#[inline(always)]
+async fn wait() {
+    let mut waited = false;
+    poll_fn(move |cx| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The stream one would write without futures: pending once before every item whose number is a
+/// multiple of `EVERY`; never, if that is 0.
+struct ByHand<const EVERY: u64> {
+    x: u64,
+    n: u64,
+    waited: bool,
+}
+
+impl<const EVERY: u64> Stream for ByHand<EVERY> {
+    type Item = u64;
+
+    #[inline(always)]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        if self.n == ITEMS {
+            return Poll::Ready(None);
+        }
+        if EVERY != 0 && self.n % EVERY == 0 && !self.waited {
+            self.waited = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.waited = false;
+        self.n += 1;
+        self.x = step(self.x);
+        Poll::Ready(Some(self.x))
+    }
+}
+
+// Macros, because a body is inlined only where it is used once; see `works`.
+macro_rules! by_unfold {
+    ($seed:ident, $every:literal) => {
+        unfold(($seed, 0_u64), |(x, n)| async move {
+            if n == ITEMS {
+                return None;
+            }
+            if $every != 0 && n % $every == 0 {
+                wait().await;
+            }
+            let x = step(x);
+            Some((x, (x, n + 1)))
+        })
+    };
+}
+
+macro_rules! by_generator {
+    ($seed:ident, $every:literal) => {
+        async_generator(async move |mut co: Co<u64>| {
+            let mut x = $seed;
+            for n in 0..ITEMS {
+                if $every != 0 && n % $every == 0 {
+                    wait().await;
+                }
+                x = step(x);
+                co.yield_(x).await;
+            }
+        })
+    };
+}
+
+macro_rules! work {
+    ($name:ident, $every:literal) => {
+        fn $name(criterion: &mut Criterion) {
+            #[inline(never)]
+            fn hand_written(x: u64) -> u64 {
+                total(pin!(ByHand::<$every> { x, n: 0, waited: false }))
+            }
+            #[inline(never)]
+            fn futures_unfold(seed: u64) -> u64 {
+                total(pin!(by_unfold!(seed, $every)))
+            }
+            #[inline(never)]
+            fn watertight(seed: u64) -> u64 {
+                total(pin!(by_generator!(seed, $every)))
+            }
+            let contenders =
+                contenders!(Kernel<_>, [hand_written, futures_unfold, watertight], none: []);
+            compare(criterion, stringify!($name), ITEMS, SEED, &contenders);
+        }
+    };
+}
+
+work!(ready, 0);
+work!(suspending, 8);
+work!(suspending_always, 1);
+
+fn ready_boxed(criterion: &mut Criterion) {
+    type Boxed = Pin<Box<dyn Stream<Item = u64>>>;
+    #[inline(never)]
+    fn hand_written(x: u64) -> u64 {
+        let mut stream: Boxed = Box::pin(ByHand::<0> { x, n: 0, waited: false });
+        total(black_box(&mut stream).as_mut())
+    }
+    #[inline(never)]
+    fn futures_unfold(seed: u64) -> u64 {
+        let mut stream: Boxed = Box::pin(by_unfold!(seed, 0));
+        total(black_box(&mut stream).as_mut())
+    }
+    #[inline(never)]
+    fn watertight(seed: u64) -> u64 {
+        let mut stream = by_generator!(seed, 0).boxed();
+        total(Pin::new(black_box(&mut stream)))
+    }
+    #[inline(never)]
+    fn watertight_box_dyn(seed: u64) -> u64 {
+        let mut stream: Boxed = Box::pin(by_generator!(seed, 0));
+        total(black_box(&mut stream).as_mut())
+    }
+    let contenders = contenders!(
+        Kernel<_>,
+        [hand_written, futures_unfold, watertight, watertight_box_dyn],
+        none: []
+    );
+    compare(criterion, "ready_boxed", ITEMS, SEED, &contenders);
+}
+
+fn emitter(criterion: &mut Criterion) {
+    const TASKS: u64 = 8;
+    const EACH: u64 = ITEMS / 10 / TASKS;
+    #[inline(never)]
+    fn tokio_mpsc(seed: u64) -> u64 {
+        let stream = async_generator(async move |mut co: Co<u64>| {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+            let send = (0..TASKS).map(|task| {
+                let sender = sender.clone();
+                async move {
+                    for n in 0..EACH {
+                        sender.send(seed ^ task ^ n).await.expect("it is received");
+                    }
+                }
+            });
+            let send = join_all(send);
+            drop(sender);
+            futures_util::join!(send, async {
+                while let Some(item) = receiver.recv().await {
+                    co.yield_(item).await;
+                }
+            });
+        });
+        total(pin!(stream))
+    }
+    #[inline(never)]
+    fn watertight(seed: u64) -> u64 {
+        let stream = async_generator(async move |mut co: Co<u64>| {
+            let out = co.emitter(Capacity::items(8));
+            let emit = async |task| {
+                for n in 0..EACH {
+                    out.emit(seed ^ task ^ n).await;
+                }
+            };
+            out.forward(join_all((0..TASKS).map(emit))).await;
+        });
+        total(pin!(stream))
+    }
+    let contenders = contenders!(Kernel<_>, [tokio_mpsc, watertight], none: []);
+    compare(criterion, "emitter", TASKS * EACH, SEED, &contenders);
+}
+
+criterion_group! {
+    name = streams;
+    config = works::timing();
+    targets = ready, ready_boxed, suspending, suspending_always, emitter
+}
+criterion_main!(streams);
