@@ -100,9 +100,11 @@ pub use on_finish::{OnFinish, Outcome};
 pub use poll_next::{Next, PollNext};
 #[cfg(feature = "alloc")]
 pub use recursive::{
-    Carries, DepthExceeded, Recursive, RecursiveCo, SendRecursive, SendRecursiveCo,
-    SendTryRecursive, TryRecursive, TryYieldFrom, YieldFrom, recursive, recursive_send,
-    try_recursive, try_recursive_send,
+    AsyncRecursive, Carries, DepthExceeded, Recursive, RecursiveCo, SendAsyncRecursive,
+    SendRecursive, SendRecursiveCo, SendTryAsyncRecursive, SendTryRecursive, TryAsyncRecursive,
+    TryRecursive, TryYieldFrom, YieldFrom, async_recursive, async_recursive_send, recursive,
+    recursive_send, try_async_recursive, try_async_recursive_send, try_recursive,
+    try_recursive_send,
 };
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 #[cfg(feature = "std")]

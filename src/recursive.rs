@@ -5,7 +5,7 @@ use core::future::Future;
 use core::mem;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
-use core::task::Waker;
+use core::task::{Poll, Waker};
 
 use crate::affinity::{OneThread, Threads};
 use crate::generator::foreign_await;
@@ -17,8 +17,14 @@ mod arena; // Unsafe code: memory for frames.
 mod frames; // Unsafe code: the stack of bodies.
 
 #[forbid(unsafe_code)]
+mod asynchronous;
+#[forbid(unsafe_code)]
 mod co;
 
+pub use asynchronous::{
+    AsyncRecursive, SendAsyncRecursive, SendTryAsyncRecursive, TryAsyncRecursive, async_recursive,
+    async_recursive_send, try_async_recursive, try_async_recursive_send,
+};
 pub use co::{DepthExceeded, TryYieldFrom, YieldFrom};
 use frames::{Advance, Frames};
 pub use frames::{Carries, RecursiveCo};
@@ -261,29 +267,43 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     /// in this step. The generator is finished then.
     #[inline]
     pub fn resume(&mut self, argument: R) -> Resumed<Y, T, R> {
+        match self.step(Waker::noop(), argument) {
+            Poll::Ready(resumed) => resumed,
+            Poll::Pending => self.fail(foreign_await),
+        }
+    }
+
+    /// The same for one whose bodies may wait for something else, of which `caller` will be told.
+    #[inline(always)]
+    fn step(&mut self, caller: &Waker, argument: R) -> Poll<Resumed<Y, T, R>> {
         if self.poison.is_set() {
             self.frames = None;
         }
         let running = Running(self);
-        let Some(frames) = &mut running.0.frames else {
-            mem::forget(running);
-            return Err(ResumeError::new(argument));
+        let advance = match &mut running.0.frames {
+            Some(frames) => frames.advance(caller, Some(argument)),
+            None => {
+                mem::forget(running);
+                return Poll::Ready(Err(ResumeError::new(argument)));
+            }
         };
-        match frames.advance(Waker::noop(), Some(argument)) {
-            Advance::Yielded(value) => {
-                mem::forget(running);
-                Ok(GeneratorState::Yielded(value))
-            }
-            Advance::Complete => {
-                mem::forget(running);
-                match self.frames.take() {
-                    Some(frames) => Ok(GeneratorState::Complete(frames.into_output())),
-                    None => unreachable!("it has just ended"),
-                }
-            }
-            // `running` ends the generator.
-            Advance::Waiting => foreign_await(),
+        mem::forget(running);
+        match advance {
+            Advance::Yielded(value) => Poll::Ready(Ok(GeneratorState::Yielded(value))),
+            Advance::Complete => match self.frames.take() {
+                Some(frames) => Poll::Ready(Ok(GeneratorState::Complete(frames.into_output()))),
+                None => unreachable!("it has just ended"),
+            },
+            Advance::Waiting => Poll::Pending,
         }
+    }
+
+    /// Runs `panic`, which must, as if it were a step of a body.
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, panic: fn() -> !) -> ! {
+        let _running = Running(self); // Ends the generator.
+        panic()
     }
 
     /// Finishes the generator: drops everything it holds, before this returns.

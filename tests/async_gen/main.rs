@@ -7,6 +7,8 @@ mod cancelling;
 mod combinators;
 #[cfg(feature = "alloc")]
 mod emitter;
+#[cfg(feature = "alloc")]
+mod recursion;
 mod rules;
 #[cfg(feature = "std")]
 mod runtimes;
