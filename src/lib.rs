@@ -48,6 +48,9 @@ mod recursive; // Unsafe code in `arena` and `frames`.
 
 #[forbid(unsafe_code)]
 mod adopted;
+#[cfg(feature = "stream")]
+#[forbid(unsafe_code)]
+mod adopted_stream;
 #[forbid(unsafe_code)]
 mod on_finish;
 
@@ -74,8 +77,13 @@ mod scope; // Unsafe code in `registry`, and where `Scope` promises something to
 
 #[forbid(unsafe_code)]
 mod ext;
+#[cfg(feature = "stream")]
+#[forbid(unsafe_code)]
+mod stream_ext;
 
 pub use adopted::Adopted;
+#[cfg(feature = "stream")]
+pub use adopted_stream::AdoptedStream;
 #[cfg(feature = "alloc")]
 pub use affinity::{OneThread, Threads};
 #[cfg(feature = "alloc")]
@@ -111,7 +119,10 @@ pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 pub use scope::{Scope, ScopeStats, Scoped, ScopedGen, scope, scope_under};
 #[cfg(feature = "std")]
 pub use stop::{
-    Deadline, Releasable, Released, StopGuard, StopHandle, StopToken, Stoppable, Stopped, WaitError,
+    Deadline, Releasable, ReleasableStream, Released, StopGuard, StopHandle, StopToken, Stoppable,
+    Stopped, WaitError,
 };
+#[cfg(feature = "stream")]
+pub use stream_ext::StreamExt;
 pub use try_async_gen::{TryAsyncGen, try_async_generator};
 pub use try_gen::{TryGen, try_generator};

@@ -12,10 +12,13 @@ mod stoppable; // Unsafe code: it passes a promise of the scope's on.
 #[forbid(unsafe_code)]
 mod deadline;
 #[forbid(unsafe_code)]
+mod streams;
+#[forbid(unsafe_code)]
 mod tasks;
 
 pub use deadline::Deadline;
 pub use handle::{StopGuard, StopHandle, StopToken};
 pub use shared::WaitError;
 pub use stoppable::{Releasable, Stoppable};
+pub use streams::ReleasableStream;
 pub use tasks::{Released, Stopped};
