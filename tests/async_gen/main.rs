@@ -12,6 +12,8 @@ mod recursion;
 mod rules;
 #[cfg(feature = "std")]
 mod runtimes;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod stopping;
 mod wakers;
 
 use std::future::poll_fn;
