@@ -53,6 +53,8 @@ mod adopted;
 mod adopted_stream;
 #[forbid(unsafe_code)]
 mod on_finish;
+#[forbid(unsafe_code)]
+mod on_finish_stream;
 
 #[cfg(feature = "alloc")]
 #[forbid(unsafe_code)]
@@ -61,6 +63,10 @@ mod boxed;
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]
 mod sync;
+
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+mod cleanup;
 
 #[cfg(feature = "std")]
 mod stop; // Unsafe code in `shared` and `steps`.
@@ -99,12 +105,18 @@ pub use buffer::{
 pub use buffer::{BufferStats, Consumer, NextError, Prefetch, Producer, PushError, bounded};
 #[cfg(all(feature = "std", feature = "stream"))]
 pub use buffer::{Driver, TaskIter, TaskStream, ThreadStream, prefetch_stream};
+#[cfg(feature = "std")]
+pub use cleanup::{
+    Cleanup, CleanupOf, Close, Deferred, LocalCleanup, WithCleanup, with_cleanup,
+    with_cleanup_local,
+};
 pub use co::{Argument, Co, Yield, YieldAll};
 #[cfg(feature = "alloc")]
 pub use emit::{Emit, Emitter, Forward, Place, Reserve};
 pub use ext::{ByClosing, ByDropping, IteratorExt};
 pub use generator::{Gen, generator};
 pub use on_finish::{OnFinish, Outcome};
+pub use on_finish_stream::OnFinishStream;
 pub use poll_next::{Next, PollNext};
 #[cfg(feature = "alloc")]
 pub use recursive::{

@@ -89,14 +89,14 @@ pub(crate) fn ended_by<Y, T, R>(resumed: &Resumed<Y, T, R>) -> Option<Outcome> {
 }
 
 /// Calls the hook when it goes, if it has not been called.
-struct Ending<H: FnOnce(Outcome)> {
+pub(crate) struct Ending<H: FnOnce(Outcome)> {
     // Taken before it is called.
-    hook: Option<H>,
-    outcome: Outcome,
+    pub(crate) hook: Option<H>,
+    pub(crate) outcome: Outcome,
 }
 
 impl<H: FnOnce(Outcome)> Ending<H> {
-    fn call(&mut self, outcome: Outcome) {
+    pub(crate) fn call(&mut self, outcome: Outcome) {
         if let Some(hook) = self.hook.take() {
             hook(outcome);
         }
@@ -123,7 +123,7 @@ fn call_last<H: FnOnce(Outcome)>(hook: H, outcome: Outcome) {
 }
 
 /// Calls the hook if the step, or the release, that it guards panics.
-struct Guard<'a, H: FnOnce(Outcome)>(&'a mut Ending<H>, Outcome);
+pub(crate) struct Guard<'a, H: FnOnce(Outcome)>(pub(crate) &'a mut Ending<H>, pub(crate) Outcome);
 
 impl<H: FnOnce(Outcome)> Drop for Guard<'_, H> {
     #[cold]

@@ -4,6 +4,8 @@
 mod support;
 
 mod cancelling;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod cleanup;
 mod combinators;
 #[cfg(feature = "alloc")]
 mod emitter;
