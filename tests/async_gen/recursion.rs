@@ -207,6 +207,7 @@ fn bodies_that_do_not_wait_serve_both_kinds() {
 #[cfg(feature = "std")]
 #[test]
 fn one_that_is_spawned_changes_threads_at_any_depth() {
+    #[allow(clippy::manual_async_fn, reason = "an async fn cannot promise this of itself")]
     fn dive(mut co: SendRecursiveCo<'_, u32>, depth: u32) -> impl Future<Output = u32> + Send {
         async move {
             let answer = tokio::spawn(async move {

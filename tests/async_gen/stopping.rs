@@ -94,6 +94,7 @@ fn g4_the_task_that_polled_last_is_woken() {
 
 #[test]
 fn g4_a_stop_reaches_every_level_of_a_recursion_and_every_member_of_a_group() {
+    #[allow(clippy::manual_async_fn, reason = "an async fn cannot promise this of itself")]
     fn dive(
         mut co: watertight::SendRecursiveCo<'_, u32>,
         depth: u32,
