@@ -94,30 +94,26 @@ impl<const EVERY: u64> Stream for ByHand<EVERY> {
     }
 }
 
-// Macros, because a body is inlined only where it is used once; see `works`.
 macro_rules! by_unfold {
-    ($seed:ident, $every:literal) => {
-        unfold(($seed, 0_u64), |(x, n)| async move {
-            if n == ITEMS {
+    ($seed:ident, |$n:ident| $wait:block) => {
+        unfold(($seed, 0_u64), |(x, $n)| async move {
+            if $n == ITEMS {
                 return None;
             }
-            if $every != 0 && n % $every == 0 {
-                wait().await;
-            }
+            $wait
             let x = step(x);
-            Some((x, (x, n + 1)))
+            Some((x, (x, $n + 1)))
         })
     };
 }
 
 macro_rules! by_generator {
-    ($seed:ident, $every:literal) => {
+    ($seed:ident, |$n:ident| $wait:block) => {
         async_generator(async move |mut co: Co<u64>| {
             let mut x = $seed;
-            for n in 0..ITEMS {
-                if $every != 0 && n % $every == 0 {
-                    wait().await;
-                }
+            for $n in 0..ITEMS {
+                let _ = $n;
+                $wait
                 x = step(x);
                 co.yield_(x).await;
             }
@@ -125,8 +121,11 @@ macro_rules! by_generator {
     };
 }
 
+/// Defines a work: the two bodies are expanded afresh for each kernel, because a body is inlined only
+/// where it is used once (see `works`). `$wait` is what they do before an item is made; the body of
+/// `ready` has nothing there, and so no second place to be suspended at.
 macro_rules! work {
-    ($name:ident, $every:literal) => {
+    ($name:ident, $every:literal, |$n:ident| $wait:block) => {
         fn $name(criterion: &mut Criterion) {
             #[inline(never)]
             fn hand_written(x: u64) -> u64 {
@@ -134,11 +133,11 @@ macro_rules! work {
             }
             #[inline(never)]
             fn futures_unfold(seed: u64) -> u64 {
-                total(pin!(by_unfold!(seed, $every)))
+                total(pin!(by_unfold!(seed, |$n| $wait)))
             }
             #[inline(never)]
             fn watertight(seed: u64) -> u64 {
-                total(pin!(by_generator!(seed, $every)))
+                total(pin!(by_generator!(seed, |$n| $wait)))
             }
             let contenders =
                 contenders!(Kernel<_>, [hand_written, futures_unfold, watertight], none: []);
@@ -147,9 +146,13 @@ macro_rules! work {
     };
 }
 
-work!(ready, 0);
-work!(suspending, 8);
-work!(suspending_always, 1);
+work!(ready, 0, |n| {});
+work!(suspending, 8, |n| {
+    if n % 8 == 0 {
+        wait().await;
+    }
+});
+work!(suspending_always, 1, |n| { wait().await });
 
 fn ready_boxed(criterion: &mut Criterion) {
     type Boxed = Pin<Box<dyn Stream<Item = u64>>>;
@@ -160,17 +163,17 @@ fn ready_boxed(criterion: &mut Criterion) {
     }
     #[inline(never)]
     fn futures_unfold(seed: u64) -> u64 {
-        let mut stream: Boxed = Box::pin(by_unfold!(seed, 0));
+        let mut stream: Boxed = Box::pin(by_unfold!(seed, |n| {}));
         total(black_box(&mut stream).as_mut())
     }
     #[inline(never)]
     fn watertight(seed: u64) -> u64 {
-        let mut stream = by_generator!(seed, 0).boxed();
+        let mut stream = by_generator!(seed, |n| {}).boxed();
         total(Pin::new(black_box(&mut stream)))
     }
     #[inline(never)]
     fn watertight_box_dyn(seed: u64) -> u64 {
-        let mut stream: Boxed = Box::pin(by_generator!(seed, 0));
+        let mut stream: Boxed = Box::pin(by_generator!(seed, |n| {}));
         total(black_box(&mut stream).as_mut())
     }
     let contenders = contenders!(
