@@ -2,13 +2,15 @@
 //! futures, which is the usual way to write one.
 //!
 //! Each group is one work and each of its benches a contender, called `group/contender`. What counts
-//! is the ratio within one group of one run, as `throughput` says. The streams are polled in place,
-//! by a caller whose waker does nothing, so that no runtime is measured: a body that suspends is
-//! polled again at once.
+//! is the ratio within one group of one run, as `throughput` says. No runtime is measured: what
+//! consumes is a task that is polled again at once whenever it is pending, by a caller whose waker
+//! does nothing.
 //!
 //! - `ready`: an item is always there. `ready_boxed`: behind a box that hides the type.
 //! - `suspending`: the body waits for something, and is pending once, for every eighth item.
 //!   `suspending_always`: for every item.
+//! - `ready_polled`, `suspending_polled`: the same with a consumer that is no task, but a loop around
+//!   `poll_next`. There the compiler sees through all of an `unfold`.
 //! - `emitter`: eight sub-futures in `join_all` emit through a queue of eight, next to the same with
 //!   a channel of tokio.
 
@@ -22,7 +24,7 @@ use std::task::{Context, Poll, Waker};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::future::join_all;
-use futures_util::stream::{Stream, unfold};
+use futures_util::stream::{Stream, StreamExt, unfold};
 use watertight::{Capacity, Co, async_generator};
 
 use works::{Kernel, SEED, compare};
@@ -30,9 +32,27 @@ use works::{Kernel, SEED, compare};
 /// Enough for a start and an end to be lost in it.
 const ITEMS: u64 = 100_000;
 
-/// Polls to the end.
+/// A task that takes all.
 #[inline(always)]
-fn total(mut stream: Pin<&mut (impl Stream<Item = u64> + ?Sized)>) -> u64 {
+fn awaited(mut stream: Pin<&mut (impl Stream<Item = u64> + ?Sized)>) -> u64 {
+    let mut task = pin!(async {
+        let mut total = 0_u64;
+        while let Some(item) = stream.next().await {
+            total = total.wrapping_add(item);
+        }
+        total
+    });
+    let mut cx = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(total) = task.as_mut().poll(&mut cx) {
+            return total;
+        }
+    }
+}
+
+/// A loop that takes all.
+#[inline(always)]
+fn polled(mut stream: Pin<&mut (impl Stream<Item = u64> + ?Sized)>) -> u64 {
     let mut cx = Context::from_waker(Waker::noop());
     let mut total = 0_u64;
     loop {
@@ -94,30 +114,26 @@ impl<const EVERY: u64> Stream for ByHand<EVERY> {
     }
 }
 
-// Macros, because a body is inlined only where it is used once; see `works`.
 macro_rules! by_unfold {
-    ($seed:ident, $every:literal) => {
-        unfold(($seed, 0_u64), |(x, n)| async move {
-            if n == ITEMS {
+    ($seed:ident, |$n:ident| $wait:block) => {
+        unfold(($seed, 0_u64), |(x, $n)| async move {
+            if $n == ITEMS {
                 return None;
             }
-            if $every != 0 && n % $every == 0 {
-                wait().await;
-            }
+            $wait
             let x = step(x);
-            Some((x, (x, n + 1)))
+            Some((x, (x, $n + 1)))
         })
     };
 }
 
 macro_rules! by_generator {
-    ($seed:ident, $every:literal) => {
+    ($seed:ident, |$n:ident| $wait:block) => {
         async_generator(async move |mut co: Co<u64>| {
             let mut x = $seed;
-            for n in 0..ITEMS {
-                if $every != 0 && n % $every == 0 {
-                    wait().await;
-                }
+            for $n in 0..ITEMS {
+                let _ = $n;
+                $wait
                 x = step(x);
                 co.yield_(x).await;
             }
@@ -125,20 +141,23 @@ macro_rules! by_generator {
     };
 }
 
+/// Defines a work: the two bodies are expanded afresh for each kernel, because a body is inlined only
+/// where it is used once (see `works`). `$wait` is what they do before an item is made; the body of
+/// `ready` has nothing there, and so no second place to be suspended at.
 macro_rules! work {
-    ($name:ident, $every:literal) => {
+    ($name:ident, $take:ident, $every:literal, |$n:ident| $wait:block) => {
         fn $name(criterion: &mut Criterion) {
             #[inline(never)]
             fn hand_written(x: u64) -> u64 {
-                total(pin!(ByHand::<$every> { x, n: 0, waited: false }))
+                $take(pin!(ByHand::<$every> { x, n: 0, waited: false }))
             }
             #[inline(never)]
             fn futures_unfold(seed: u64) -> u64 {
-                total(pin!(by_unfold!(seed, $every)))
+                $take(pin!(by_unfold!(seed, |$n| $wait)))
             }
             #[inline(never)]
             fn watertight(seed: u64) -> u64 {
-                total(pin!(by_generator!(seed, $every)))
+                $take(pin!(by_generator!(seed, |$n| $wait)))
             }
             let contenders =
                 contenders!(Kernel<_>, [hand_written, futures_unfold, watertight], none: []);
@@ -147,31 +166,41 @@ macro_rules! work {
     };
 }
 
-work!(ready, 0);
-work!(suspending, 8);
-work!(suspending_always, 1);
+work!(ready, awaited, 0, |n| {});
+work!(ready_polled, polled, 0, |n| {});
+work!(suspending, awaited, 8, |n| {
+    if n % 8 == 0 {
+        wait().await;
+    }
+});
+work!(suspending_polled, polled, 8, |n| {
+    if n % 8 == 0 {
+        wait().await;
+    }
+});
+work!(suspending_always, awaited, 1, |n| { wait().await });
 
 fn ready_boxed(criterion: &mut Criterion) {
     type Boxed = Pin<Box<dyn Stream<Item = u64>>>;
     #[inline(never)]
     fn hand_written(x: u64) -> u64 {
         let mut stream: Boxed = Box::pin(ByHand::<0> { x, n: 0, waited: false });
-        total(black_box(&mut stream).as_mut())
+        awaited(black_box(&mut stream).as_mut())
     }
     #[inline(never)]
     fn futures_unfold(seed: u64) -> u64 {
-        let mut stream: Boxed = Box::pin(by_unfold!(seed, 0));
-        total(black_box(&mut stream).as_mut())
+        let mut stream: Boxed = Box::pin(by_unfold!(seed, |n| {}));
+        awaited(black_box(&mut stream).as_mut())
     }
     #[inline(never)]
     fn watertight(seed: u64) -> u64 {
-        let mut stream = by_generator!(seed, 0).boxed();
-        total(Pin::new(black_box(&mut stream)))
+        let mut stream = by_generator!(seed, |n| {}).boxed();
+        awaited(Pin::new(black_box(&mut stream)))
     }
     #[inline(never)]
     fn watertight_box_dyn(seed: u64) -> u64 {
-        let mut stream: Boxed = Box::pin(by_generator!(seed, 0));
-        total(black_box(&mut stream).as_mut())
+        let mut stream: Boxed = Box::pin(by_generator!(seed, |n| {}));
+        awaited(black_box(&mut stream).as_mut())
     }
     let contenders = contenders!(
         Kernel<_>,
@@ -204,7 +233,7 @@ fn emitter(criterion: &mut Criterion) {
                 }
             });
         });
-        total(pin!(stream))
+        awaited(pin!(stream))
     }
     #[inline(never)]
     fn watertight(seed: u64) -> u64 {
@@ -217,7 +246,7 @@ fn emitter(criterion: &mut Criterion) {
             };
             out.forward(join_all((0..TASKS).map(emit))).await;
         });
-        total(pin!(stream))
+        awaited(pin!(stream))
     }
     let contenders = contenders!(Kernel<_>, [tokio_mpsc, watertight], none: []);
     compare(criterion, "emitter", TASKS * EACH, SEED, &contenders);
@@ -226,6 +255,6 @@ fn emitter(criterion: &mut Criterion) {
 criterion_group! {
     name = streams;
     config = works::timing();
-    targets = ready, ready_boxed, suspending, suspending_always, emitter
+    targets = ready, ready_polled, ready_boxed, suspending, suspending_polled, suspending_always, emitter
 }
 criterion_main!(streams);

@@ -12,7 +12,8 @@ use std::sync::MutexGuard;
 
 use static_assertions::{assert_impl_all as yes, assert_not_impl_any as no};
 use watertight::{
-    Adopted, Co, Gen, GeneratorState, OnFinish, Outcome, Resume, ResumeError, TryGen, Yield,
+    Adopted, AsyncGen, Co, Gen, GeneratorState, Next, OnFinish, Outcome, PollNext, Resume,
+    ResumeError, TryAsyncGen, TryGen, Yield,
 };
 
 type NotSend = MutexGuard<'static, ()>; // `Sync` only.
@@ -54,6 +55,68 @@ no!(TryGen<NotSend, Ready<Result<(), u8>>>: Send);
 yes!(GeneratorState<u8, u8>: Copy, Ord);
 yes!(ResumeError<NotSend>: std::error::Error);
 yes!(ResumeError<u8>: Send, Sync, Copy);
+
+// An asynchronous generator: as a synchronous one. Runtimes with threads want it to be `Send`.
+yes!(AsyncGen<u8, Ready<()>>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, PollNext);
+yes!(AsyncGen<NotSync, Ready<()>>: Send);
+no!(AsyncGen<NotSend, Ready<()>>: Send);
+no!(AsyncGen<Rc<u8>, Ready<()>>: Send);
+no!(AsyncGen<NotSync, Ready<()>>: Sync);
+no!(AsyncGen<u8, Pinned>: Unpin);
+no!(AsyncGen<u8, Ready<()>>: Clone, Iterator, Resume, Future);
+no!(AsyncGen<u8, Ready<u8>>: PollNext); // Its end value would be lost.
+yes!(TryAsyncGen<u8, Ready<Result<(), u8>>>: Send, Sync, Unpin, PollNext);
+no!(TryAsyncGen<NotSend, Ready<Result<(), u8>>>: Send);
+yes!(Pin<&'static mut AsyncGen<u8, Pinned>>: PollNext);
+yes!(Next<'static, AsyncGen<u8, Pinned>>: Send, Sync, Unpin, Future<Output = Option<u8>>);
+no!(Next<'static, AsyncGen<NotSend, Pinned>>: Send);
+
+#[cfg(feature = "stream")]
+mod stream {
+    use super::*;
+    use futures_util::future::FusedFuture;
+    use futures_util::stream::FusedStream;
+
+    yes!(AsyncGen<u8, Pinned>: FusedStream<Item = u8>);
+    yes!(TryAsyncGen<u8, Ready<Result<(), i8>>>: FusedStream<Item = Result<u8, i8>>);
+    no!(AsyncGen<u8, Ready<u8>>: FusedStream);
+    yes!(Next<'static, AsyncGen<u8, Pinned>>: FusedFuture);
+
+    #[cfg(feature = "alloc")]
+    yes!(watertight::BoxAsyncGen<'static, u8>: Send, Unpin, FusedStream<Item = u8>);
+}
+
+#[cfg(feature = "alloc")]
+mod asynchronous {
+    use super::*;
+    use watertight::{AsyncBoxed, BoxAsyncGen, LocalBoxAsyncGen};
+
+    yes!(BoxAsyncGen<'static, u8>: Send, Unpin, PollNext<Item = u8>);
+    no!(BoxAsyncGen<'static, u8>: Sync, Clone);
+    no!(LocalBoxAsyncGen<'static, u8>: Send, Sync);
+    yes!(AsyncBoxed<AsyncGen<u8, Pinned>>: Send, Sync, Unpin, PollNext);
+    no!(AsyncBoxed<AsyncGen<Rc<u8>, Pinned>>: Send);
+}
+
+#[cfg(feature = "std")]
+mod emitter {
+    use super::*;
+    use watertight::{Emit, Emitter, Forward, Place, Reserve};
+
+    // Sub-futures share it by `&`, and the body that holds it is to be `Send`.
+    yes!(Emitter<'static, u8>: Send, Sync);
+    yes!(Emitter<'static, NotSync>: Send, Sync);
+    no!(Emitter<'static, NotSend>: Send, Sync);
+    no!(Emitter<'static, u8>: Clone);
+    yes!(Emit<'static, 'static, NotSync>: Send, Unpin, Future<Output = ()>);
+    yes!(Emit<'static, 'static, PhantomPinned>: Unpin);
+    no!(Emit<'static, 'static, NotSend>: Send);
+    yes!(Reserve<'static, 'static, NotSync>: Send, Sync, Unpin);
+    yes!(Place<'static, 'static, NotSync>: Send, Sync, Unpin);
+    yes!(Forward<'static, 'static, u8, Ready<u8>>: Send, Unpin, Future<Output = u8>);
+    no!(Forward<'static, 'static, u8, Pinned>: Unpin);
+    no!(Forward<'static, 'static, u8, Ready<Rc<u8>>>: Send);
+}
 
 #[cfg(feature = "alloc")]
 mod boxed {

@@ -64,7 +64,8 @@ fn rule_4_a_clone_of_the_waker_is_a_clone_of_the_callers() {
     drop(waker);
     thread::spawn(move || {
         kept.wake_by_ref();
-        kept.clone().wake();
+        let another = kept.clone();
+        another.wake();
         kept.wake();
     })
     .join()
@@ -77,7 +78,8 @@ fn no_clone_of_the_waker_is_left_when_nobody_keeps_one() {
     let (wakes, waker) = Wakes::new();
     let mut generator = pin!(async_generator(async |mut co: Co<u32>| {
         for n in 0..10 {
-            poll_fn(|cx| Poll::Ready(drop(cx.waker().clone()))).await;
+            let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            drop(waker);
             suspend(1).await;
             co.yield_(n).await;
         }
