@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::select;
 use watertight::{
-    Co, Outcome, PollNext, ReleasableStream, StopHandle, StreamExt, async_generator,
+    Co, IteratorExt, Outcome, PollNext, ReleasableStream, StopHandle, StreamExt, async_generator,
     async_recursive_send,
 };
 
@@ -211,6 +211,26 @@ fn a_group_is_released_with_its_last_member() {
     assert_eq!(member.next(), None);
     assert!(wakes.count() > before);
     assert_eq!(released.as_mut().poll(&mut cx), Poll::Ready(Outcome::Stopped));
+}
+
+/// What looks for itself is asked, and released by its owner later.
+#[test]
+fn a_task_that_waits_for_a_stop_is_woken_when_it_is_asked_for() {
+    let (mut numbers, stop) = (0..).stoppable();
+    let token = stop.token();
+    let (wakes, waker) = Wakes::new();
+    let mut cx = Context::from_waker(&waker);
+    let (mut stopped, mut released) = (pin!(token.stopped()), pin!(stop.released()));
+    assert!(stopped.as_mut().poll(&mut cx).is_pending());
+    assert!(released.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(numbers.next(), Some(0));
+    stop.stop();
+    assert_eq!(wakes.count(), 2);
+    assert!(stopped.as_mut().poll(&mut cx).is_ready());
+    assert!(released.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(numbers.next(), None);
+    assert_eq!(wakes.count(), 3);
+    assert!(released.as_mut().poll(&mut cx).is_ready());
 }
 
 #[test]
