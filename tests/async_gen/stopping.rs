@@ -286,8 +286,9 @@ fn g4_a_stop_that_races_with_polls_leaves_nobody_asleep() {
             }
         });
         assert!(count <= round % 7);
-        ledger.assert_settled();
+        // It may still be in the middle of the release when it is over for the one who polls.
         assert_eq!(stopping.join().unwrap().outcome(), Some(Outcome::Stopped));
+        ledger.assert_settled();
     }
 }
 
