@@ -80,7 +80,7 @@ pin_project! {
     ///
     /// | fine, the context is passed on | panics, the waker is another one |
     /// |---|---|
-    /// | `join!`, `try_join!`, `select!` of futures and of tokio; `future::join`, `select`, `select_all` | `FuturesUnordered`, `FuturesOrdered`, and what is made of them: `buffered`, `buffer_unordered`, `for_each_concurrent`, `try_for_each_concurrent`, `flatten_unordered`, futures-concurrency |
+    /// | `join!`, `try_join!`, `select!` of futures and of tokio; `future::join`, `select`, `select_all` | `FuturesUnordered`, `FuturesOrdered`, and what is made of them: `buffered`, `buffer_unordered`, `for_each_concurrent`, `try_for_each_concurrent`, `flatten_unordered`; `join` and `merge` of futures-concurrency |
     /// | `join_all` and `try_join_all` of up to 30 futures | the same of more |
     /// | `timeout`, `unconstrained` and `LocalSet::run_until` of tokio, `Abortable`, `catch_unwind`, `fuse`, `map`, `boxed` | `Shared` |
     /// | the streams that a body itself awaits, whatever is inside them | every `block_on`, every spawned task: `tokio::spawn`, `spawn_local`, `JoinSet`, `smol::spawn` |

@@ -93,8 +93,9 @@ impl<Y> Co<Y> {
 ///   first served. The memory is that of so many values, and of a waker for each who waits.
 /// - *In order:* values are delivered in the order in which their `emit`s completed, so those of one
 ///   sub-future in the order in which it emitted them.
-/// - *Without loss:* what has been emitted is delivered before `forward` is over. What is still in
-///   the queue when the body is dropped, fails to forward it, or panics, is dropped with the emitter.
+/// - *Without loss:* what has been emitted is delivered before `forward` is over, also if the work
+///   ends with an error. What is in the queue when the body panics or is dropped, or when no
+///   `forward` comes for it, is dropped with the emitter.
 ///
 /// It is `Send` and `Sync` if `Y` is `Send`, and so is a body that holds it (without the `std`
 /// feature there is no lock, and it stays on its thread). It borrows the `Co`, so it cannot be given
