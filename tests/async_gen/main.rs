@@ -9,6 +9,8 @@ mod cleanup;
 mod combinators;
 #[cfg(feature = "alloc")]
 mod emitter;
+#[cfg(feature = "std")]
+mod model;
 #[cfg(feature = "alloc")]
 mod recursion;
 mod rules;
