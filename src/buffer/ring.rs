@@ -42,7 +42,8 @@
 //!
 //! A side that is a task does not sleep but leaves its waker, under the same lock and after the same
 //! look, and is woken where a thread would be ([`Slow::consumer`], [`Slow::producer`]). Wakers are
-//! cloned, woken and dropped outside the lock: they are user code.
+//! cloned, woken and dropped outside the lock: they are user code. One that panics when it is woken
+//! for a value or a place is reported by the panic hook: it is woken in the middle of a hand-over.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -58,7 +59,7 @@ use super::Capacity;
 use crate::sync::{
     AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, lock,
 };
-use crate::unwind::{FirstPanic, Payload};
+use crate::unwind::{FirstPanic, Payload, quietly, release};
 
 mod barrier; // Unsafe code: a system call.
 
@@ -299,7 +300,7 @@ impl<T> Ring<T> {
         let task = slow.task(side).take();
         drop(slow); // Or it would wake up only to wait for the lock.
         if let Some(task) = task {
-            task.wake();
+            quietly(|| task.wake());
         } else if waited {
             condvar.notify_one();
         }
@@ -430,3 +431,8 @@ impl<T> Drop for Ring<T> {
         }
     }
 }
+        // Nobody has asked for it, and its destructor may panic.
+        let panic = self.slow().panic.take();
+        if let Some(payload) = panic {
+            release(payload);
+        }

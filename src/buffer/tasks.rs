@@ -287,7 +287,8 @@ impl<T> TaskStream<T> {
     }
 
     /// Has it be read by a thread, as an iterator that waits.
-    pub fn into_blocking(self) -> TaskIter<T> {
+    pub fn into_blocking(mut self) -> TaskIter<T> {
+        self.consumer.forget_task();
         TaskIter { stream: self }
     }
 

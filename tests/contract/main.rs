@@ -36,6 +36,8 @@ mod g6_orphans;
 #[cfg(feature = "std")]
 mod g7_buffers;
 mod g7_panics;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g7_tasks;
 mod g8_order;
 #[cfg(feature = "std")]
 mod g8_order_in_scopes;

@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 
 use watertight::{Co, Gen, generator};
 
+#[cfg(feature = "stream")]
+pub mod tasks;
 #[cfg(feature = "std")]
 pub mod threads;
 
