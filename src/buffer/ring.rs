@@ -162,6 +162,8 @@ struct Slow {
     /// The side waits in a task: what wakes that. Taken by whoever wakes it.
     consumer: Option<Waker>,
     producer: Option<Waker>,
+    /// What goes when the producer does.
+    held: Option<Box<dyn Send>>,
 }
 
 impl Slow {
@@ -371,6 +373,14 @@ impl<T> Ring<T> {
         before & (STOP | FINISH | DONE) == 0
     }
 
+    /// Keeps `held` until the producer has gone. Gives back what is not kept any more.
+    #[cfg(feature = "stream")]
+    pub(super) fn hold(&self, held: Box<dyn Send>) -> Option<Box<dyn Send>> {
+        let mut slow = self.slow();
+        // Set under the lock.
+        if self.state() & DONE != 0 { Some(held) } else { slow.held.replace(held) }
+    }
+
     /// What the producer's panic carried. Once.
     pub(super) fn take_panic(&self) -> Option<Payload> {
         self.slow().panic.take()
@@ -423,6 +433,11 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
+        // Nobody has asked for it, and its destructor may panic.
+        let panic = self.slow().panic.take();
+        if let Some(payload) = panic {
+            release(payload);
+        }
         // Both sides are gone. The consumer has discarded what was there when it went, or the
         // producer has; this is for a panic in the wrong place.
         if needs_drop::<T>() {
@@ -431,8 +446,3 @@ impl<T> Drop for Ring<T> {
         }
     }
 }
-        // Nobody has asked for it, and its destructor may panic.
-        let panic = self.slow().panic.take();
-        if let Some(payload) = panic {
-            release(payload);
-        }

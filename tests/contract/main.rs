@@ -23,6 +23,8 @@ mod g4_buffers;
 mod g4_stop;
 #[cfg(feature = "std")]
 mod g4_stop_handles;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g4_tasks;
 #[cfg(feature = "std")]
 mod g5_bounds;
 #[cfg(feature = "alloc")]

@@ -180,7 +180,9 @@ impl<T> Drop for Producer<T> {
         // Release: with the acquire in `refill`.
         self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
         let (task, own) = (slow.consumer.take(), slow.producer.take());
+        let held = slow.held.take();
         drop(slow);
+        drop(held);
         self.ring.rest.0.filled.notify_all();
         let mut panics = FirstPanic::default();
         if let Some(task) = task {
