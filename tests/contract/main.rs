@@ -17,6 +17,8 @@ mod g1_threads;
 #[cfg(feature = "std")]
 mod g2_buffers;
 mod g2_one_fate;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g2_tasks;
 mod g3_release;
 #[cfg(feature = "std")]
 mod g4_buffers;
@@ -33,8 +35,12 @@ mod g5_branches;
 mod g5_branches_stopped;
 #[cfg(feature = "alloc")]
 mod g5_lookahead;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g5_tasks;
 #[cfg(feature = "std")]
 mod g6_orphans;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g6_tasks;
 #[cfg(feature = "std")]
 mod g7_buffers;
 mod g7_panics;
