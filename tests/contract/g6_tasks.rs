@@ -2,10 +2,12 @@
 //! thread.
 
 use std::panic::resume_unwind;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll};
 use std::thread;
 
+use futures_core::Stream;
 use futures_util::StreamExt;
 use watertight::{Capacity, IteratorExt, NextError, ThreadStream, prefetch_stream, scope};
 
@@ -175,6 +177,44 @@ fn g6_a_consumer_whose_driver_has_gone_gets_what_is_there_then_the_end() {
         assert!(end.is_ready());
         assert!(!items.close_now(), "it had ended");
         assert_eq!((bell.kept(), own.kept()), (0, 0));
+    }
+}
+
+/// A stream whose destructor looks whether its consumer has been woken.
+struct Looks<'a>(&'a Bell, &'a AtomicUsize);
+
+impl Stream for Looks<'_> {
+    type Item = usize;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<usize>> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Looks<'_> {
+    fn drop(&mut self) {
+        self.1.store(1 + self.0.woken(), SeqCst);
+    }
+}
+
+#[test]
+fn g6_the_end_is_told_when_the_stream_has_been_dropped() {
+    for finish in [false, true] {
+        let (bell, seen) = (Bell::new(), AtomicUsize::new(0));
+        let (mut items, driver) = prefetch_stream(Looks(&bell, &seen), TWO);
+        let mut driver = Box::pin(driver);
+        assert!(Bell::new().poll(driver.as_mut()).is_pending());
+        if finish {
+            items.finish();
+            assert!(bell.poll_next(&mut items).is_pending());
+            assert!(Bell::new().poll(driver.as_mut()).is_ready());
+        } else {
+            assert!(bell.poll_next(&mut items).is_pending());
+            drop(driver);
+        }
+        assert_eq!(seen.load(SeqCst), 1, "dropped, and before the consumer was woken");
+        assert_eq!(bell.woken(), 1);
+        assert_eq!(bell.poll_next(&mut items), Poll::Ready(None));
     }
 }
 
