@@ -10,7 +10,9 @@ use super::patience::{Patience, few};
 use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
 use crate::buffer::wait::{Nothing, Wait};
 use crate::sync::{Ordering, wait_until};
-use crate::unwind::{Shield, quietly, release};
+#[cfg(feature = "stream")]
+use crate::unwind::release;
+use crate::unwind::{Shield, quietly};
 
 /// The side that takes values out.
 pub(in super::super) struct Consumer<T> {
