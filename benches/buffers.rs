@@ -9,6 +9,10 @@
 //!   (`direct`) or with the source run ahead by 16 (`prefetched`, and `sync_channel`, a thread and
 //!   std's channel written out). A stage pays where it takes less than `direct`; half is the best
 //!   there is. Starting the thread and ending it are in it, as in real life.
+//! - `thread_to_task_…`, `task_to_task_…`, `one_thread_…`, `task_to_thread_…`: each item of a xorshift
+//!   that is handed over with this capacity, on tokio with two workers, or for `one_thread` from task to
+//!   task on its runtime of one. `tokio_mpsc` is what one would write without this crate: a thread or a
+//!   task that sends each item.
 //! - `stop`: from a stop until a consumer that waits for an item, and then until a producer that waits
 //!   for room, is known to have ended. That is no rate: the time is that of one stop.
 
@@ -16,12 +20,15 @@
 mod works;
 
 use std::hint::black_box;
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use watertight::{Capacity, IteratorExt, Outcome, Overflow, StopHandle};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc as tasks;
+use watertight::{Capacity, IteratorExt, Outcome, Overflow, StopHandle, prefetch_stream};
 
 use works::{Kernel, SEED, Xorshift, compare, total};
 
@@ -129,6 +136,98 @@ fn stage(criterion: &mut Criterion) {
     }
 }
 
+static ONE_THREAD: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
+static WORKERS: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).build().expect("a runtime"));
+
+fn bridges(criterion: &mut Criterion) {
+    const HANDED_OVER: u64 = 10_000;
+
+    fn source() -> Xorshift {
+        Xorshift::new(SEED, HANDED_OVER)
+    }
+    async fn sum(items: impl Stream<Item = u64>) -> u64 {
+        items.fold(0_u64, async |sum, item| sum.wrapping_add(item)).await
+    }
+    async fn receive(mut receiver: tasks::Receiver<u64>) -> u64 {
+        let mut sum = 0_u64;
+        while let Some(item) = receiver.recv().await {
+            sum = sum.wrapping_add(item);
+        }
+        sum
+    }
+    async fn send(sender: tasks::Sender<u64>) {
+        let mut items = stream::iter(source());
+        while let Some(item) = items.next().await {
+            sender.send(item).await.expect("the receiver is there to the end");
+        }
+    }
+    fn on(runtime: &Runtime, reading: impl Future<Output = u64> + Send + 'static) -> u64 {
+        runtime.block_on(async { tokio::spawn(reading).await.expect("nothing in there panics") })
+    }
+
+    #[inline(never)]
+    fn thread_to_task(capacity: Capacity) -> u64 {
+        on(&WORKERS, sum(source().prefetch(capacity).into_stream()))
+    }
+    #[inline(never)]
+    fn thread_to_task_tokio(capacity: Capacity) -> u64 {
+        let (sender, receiver) = tasks::channel(capacity.get());
+        let thread =
+            thread::spawn(move || source().try_for_each(|item| sender.blocking_send(item)));
+        let sum = on(&WORKERS, receive(receiver));
+        thread.join().expect("nothing in there panics").expect("the receiver was there to the end");
+        sum
+    }
+    fn from_task_to_task(runtime: &Runtime, capacity: Capacity) -> u64 {
+        let (items, driver) = prefetch_stream(stream::iter(source()), capacity);
+        drop(runtime.spawn(driver));
+        on(runtime, sum(items))
+    }
+    fn from_task_to_task_tokio(runtime: &Runtime, capacity: Capacity) -> u64 {
+        let (sender, receiver) = tasks::channel(capacity.get());
+        drop(runtime.spawn(send(sender)));
+        on(runtime, receive(receiver))
+    }
+    #[inline(never)]
+    fn task_to_thread(capacity: Capacity) -> u64 {
+        let (items, driver) = prefetch_stream(stream::iter(source()), capacity);
+        drop(WORKERS.spawn(driver));
+        total(items.into_blocking())
+    }
+    #[inline(never)]
+    fn task_to_thread_tokio(capacity: Capacity) -> u64 {
+        let (sender, mut receiver) = tasks::channel(capacity.get());
+        drop(WORKERS.spawn(send(sender)));
+        total(std::iter::from_fn(move || receiver.blocking_recv()))
+    }
+    type Contenders = [(&'static str, Kernel<Capacity>); 2];
+    let works: [(&str, Contenders); 4] = [
+        ("thread_to_task", [("watertight", thread_to_task), ("tokio_mpsc", thread_to_task_tokio)]),
+        (
+            "task_to_task",
+            [
+                ("watertight", |capacity| from_task_to_task(&WORKERS, capacity)),
+                ("tokio_mpsc", |capacity| from_task_to_task_tokio(&WORKERS, capacity)),
+            ],
+        ),
+        (
+            "one_thread",
+            [
+                ("watertight", |capacity| from_task_to_task(&ONE_THREAD, capacity)),
+                ("tokio_mpsc", |capacity| from_task_to_task_tokio(&ONE_THREAD, capacity)),
+            ],
+        ),
+        ("task_to_thread", [("watertight", task_to_thread), ("tokio_mpsc", task_to_thread_tokio)]),
+    ];
+    for (work, contenders) in works {
+        for capacity in [1, 16, 256].map(Capacity::items) {
+            compare(criterion, &format!("{work}_{capacity}"), HANDED_OVER, capacity, &contenders);
+        }
+    }
+}
+
 fn stop(criterion: &mut Criterion) {
     /// A source that waits for what never comes, until it is told that there is nothing.
     fn consumer_waits() -> Duration {
@@ -173,6 +272,6 @@ fn stop(criterion: &mut Criterion) {
 criterion_group! {
     name = buffers;
     config = works::timing();
-    targets = lookahead, branches, stage, stop
+    targets = lookahead, branches, stage, bridges, stop
 }
 criterion_main!(buffers);

@@ -334,6 +334,49 @@ mod with_std {
     }
 }
 
+#[cfg(all(feature = "std", feature = "stream"))]
+mod tasks {
+    use super::*;
+    use futures_core::stream::{FusedStream, Stream};
+    use futures_util::stream::{Empty, Pending as Waiting};
+    use watertight::{Driver, TaskIter, TaskStream, ThreadStream};
+
+    // What carries values between threads and tasks: `Send` iff they are. It is touched through `&mut` only.
+    yes!(ThreadStream<'static, u8>: Send, Unpin, Stream<Item = u8>, FusedStream, UnwindSafe);
+    yes!(ThreadStream<'static, NotSync>: Send);
+    yes!(ThreadStream<'static, PhantomPinned>: Unpin);
+    no!(ThreadStream<'static, NotSend>: Send, Sync);
+    no!(ThreadStream<'static, u8>: Clone, Iterator);
+    yes!(TaskStream<u8>: Send, Unpin, Stream<Item = u8>, FusedStream, UnwindSafe, RefUnwindSafe);
+    yes!(TaskStream<NotSync>: Send);
+    yes!(TaskStream<PhantomPinned>: Unpin);
+    no!(TaskStream<NotSend>: Send, Sync);
+    no!(TaskStream<u8>: Clone, Iterator);
+    yes!(TaskIter<u8>: Send, Unpin, Iterator<Item = u8>, FusedIterator, UnwindSafe);
+    no!(TaskIter<NotSend>: Send, Sync);
+    no!(TaskIter<u8>: Clone, Stream);
+
+    // A driver is what its stream is, and carries the items besides.
+    yes!(Driver<Empty<u8>>: Send, Unpin, Future<Output = ()>, UnwindSafe);
+    yes!(Driver<Waiting<NotSync>>: Send);
+    no!(Driver<Waiting<NotSend>>: Send);
+    no!(Driver<Local>: Send, Unpin);
+    no!(Driver<Empty<u8>>: Clone);
+
+    /// A stream of what is `Send` that is not itself, and may not be moved.
+    struct Local(#[allow(dead_code)] Rc<u8>, #[allow(dead_code)] PhantomPinned);
+
+    impl Stream for Local {
+        type Item = u8;
+        fn poll_next(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<u8>> {
+            std::task::Poll::Ready(None)
+        }
+    }
+}
+
 /// A body that may not be moved.
 struct Pinned(#[allow(dead_code)] PhantomPinned);
 

@@ -13,6 +13,8 @@
 
 #[path = "loom/buffers.rs"]
 mod buffers;
+#[path = "loom/tasks.rs"]
+mod tasks;
 #[path = "loom/tee.rs"]
 mod tee;
 

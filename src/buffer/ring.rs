@@ -42,7 +42,8 @@
 //!
 //! A side that is a task does not sleep but leaves its waker, under the same lock and after the same
 //! look, and is woken where a thread would be ([`Slow::consumer`], [`Slow::producer`]). Wakers are
-//! cloned, woken and dropped outside the lock: they are user code.
+//! cloned, woken and dropped outside the lock: they are user code. One that panics when it is woken
+//! for a value or a place is reported by the panic hook: it is woken in the middle of a hand-over.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -58,7 +59,7 @@ use super::Capacity;
 use crate::sync::{
     AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, lock,
 };
-use crate::unwind::{FirstPanic, Payload};
+use crate::unwind::{FirstPanic, Payload, quietly, release};
 
 mod barrier; // Unsafe code: a system call.
 
@@ -161,6 +162,8 @@ struct Slow {
     /// The side waits in a task: what wakes that. Taken by whoever wakes it.
     consumer: Option<Waker>,
     producer: Option<Waker>,
+    /// What goes when the producer does.
+    held: Option<Box<dyn Send>>,
 }
 
 impl Slow {
@@ -299,7 +302,7 @@ impl<T> Ring<T> {
         let task = slow.task(side).take();
         drop(slow); // Or it would wake up only to wait for the lock.
         if let Some(task) = task {
-            task.wake();
+            quietly(|| task.wake());
         } else if waited {
             condvar.notify_one();
         }
@@ -370,6 +373,14 @@ impl<T> Ring<T> {
         before & (STOP | FINISH | DONE) == 0
     }
 
+    /// Keeps `held` until the producer has gone. Gives back what is not kept any more.
+    #[cfg(feature = "stream")]
+    pub(super) fn hold(&self, held: Box<dyn Send>) -> Option<Box<dyn Send>> {
+        let mut slow = self.slow();
+        // Set under the lock.
+        if self.state() & DONE != 0 { Some(held) } else { slow.held.replace(held) }
+    }
+
     /// What the producer's panic carried. Once.
     pub(super) fn take_panic(&self) -> Option<Payload> {
         self.slow().panic.take()
@@ -422,6 +433,11 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
+        // Nobody has asked for it, and its destructor may panic.
+        let panic = self.slow().panic.take();
+        if let Some(payload) = panic {
+            release(payload);
+        }
         // Both sides are gone. The consumer has discarded what was there when it went, or the
         // producer has; this is for a panic in the wrong place.
         if needs_drop::<T>() {

@@ -1,11 +1,12 @@
 //! Buffers with a task at one end: between a thread and a task ([`ThreadStream`]), between two tasks
 //! ([`TaskStream`]), and between a task and a thread ([`TaskIter`]).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
-use core::iter::FusedIterator;
+use core::iter::{self, FusedIterator};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -19,8 +20,9 @@ use super::pair::NextError;
 use super::prefetch::{BufferStats, Prefetch};
 use super::ring::{self, Ring, ring};
 use super::wait::{Nothing, Wait};
+use crate::adopted::Adopted;
 use crate::resume::{Resume, ResumeError, Resumed};
-use crate::stop::{Releasable, StopHandle};
+use crate::stop::{Releasable, StopHandle, Stoppable};
 use crate::unwind::FirstPanic;
 
 /// A [`Prefetch`] that is read by a task: what a blocking source gives, on a thread of its own, as a
@@ -277,17 +279,24 @@ pub struct TaskStream<T> {
 impl<T> TaskStream<T> {
     /// Has it be stopped together with everything else under `group`: from any thread, whatever either
     /// side is waiting for. What is buffered is dropped by the stop, unless an item is just being
-    /// taken; the stream is dropped by its driver, which is woken.
+    /// taken; the stream is dropped by its driver, which is woken, and to
+    /// [`wait`](StopHandle::wait) is to wait for that. A driver that is forgotten, or that this very
+    /// thread would have to poll, is waited for in vain.
     pub fn under(mut self, group: &StopHandle) -> Self
     where
         T: Send + 'static,
     {
-        self.stopper = Some(Releasable::under(Stopper(self.consumer.ring().clone()), group));
+        let ring = self.consumer.ring();
+        // It stands for the stream, which the group cannot reach: it goes when the driver does.
+        let stream = Stoppable::under(Adopted::new(iter::empty::<()>()), group);
+        drop(ring.hold(Box::new(stream)));
+        self.stopper = Some(Releasable::under(Stopper(ring.clone()), group));
         self
     }
 
     /// Has it be read by a thread, as an iterator that waits.
-    pub fn into_blocking(self) -> TaskIter<T> {
+    pub fn into_blocking(mut self) -> TaskIter<T> {
+        self.consumer.forget_task();
         TaskIter { stream: self }
     }
 
@@ -317,9 +326,13 @@ impl<T> TaskStream<T> {
     ///
     /// If a destructor does, or a waker.
     pub fn close_now(&mut self) -> bool {
+        let mut panics = FirstPanic::default();
         let over = core::mem::replace(&mut self.over, true);
+        let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
+        // Afterwards: who waits for the group waits for that.
         self.stopper = None;
-        self.consumer.ring().stop() && !over
+        panics.resume();
+        stopped && !over
     }
 
     /// How full the buffer is, and has been.
@@ -341,6 +354,10 @@ impl<T> TaskStream<T> {
     fn end(&mut self) {
         if !core::mem::replace(&mut self.over, true) {
             self.stopper = None;
+            // Who has been stopped hears no more of it.
+            if self.consumer.ring().is_stopped() {
+                return;
+            }
             let mut panics = FirstPanic::default();
             if let Some(payload) = self.consumer.ring().take_panic() {
                 panics.keep(payload);

@@ -25,6 +25,8 @@ mod g2_buffers;
 mod g2_one_fate;
 #[cfg(feature = "alloc")]
 mod g2_recursion;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g2_tasks;
 #[cfg(feature = "alloc")]
 mod g3_recursion;
 mod g3_release;
@@ -35,6 +37,8 @@ mod g4_recursion;
 mod g4_stop;
 #[cfg(feature = "std")]
 mod g4_stop_handles;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g4_tasks;
 #[cfg(feature = "std")]
 mod g5_bounds;
 #[cfg(feature = "alloc")]
@@ -43,13 +47,19 @@ mod g5_branches;
 mod g5_branches_stopped;
 #[cfg(feature = "alloc")]
 mod g5_lookahead;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g5_tasks;
 #[cfg(feature = "std")]
 mod g6_orphans;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g6_tasks;
 #[cfg(feature = "std")]
 mod g7_buffers;
 mod g7_panics;
 #[cfg(feature = "alloc")]
 mod g7_recursion;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g7_tasks;
 mod g8_order;
 #[cfg(feature = "std")]
 mod g8_order_in_scopes;

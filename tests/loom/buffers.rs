@@ -18,20 +18,20 @@ use super::model;
 
 /// Counts the values that there are. It is not the checker's: nothing depends on its order.
 #[derive(Clone, Default)]
-struct Count(Arc<AtomicUsize>);
+pub(super) struct Count(Arc<AtomicUsize>);
 
 impl Count {
-    fn value(&self, n: usize) -> Value {
+    pub(super) fn value(&self, n: usize) -> Value {
         self.0.fetch_add(1, Ordering::Relaxed);
         Value(n, self.clone())
     }
 
-    fn alive(&self) -> usize {
+    pub(super) fn alive(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-struct Value(usize, Count);
+pub(super) struct Value(pub(super) usize, Count);
 
 impl Drop for Value {
     fn drop(&mut self) {

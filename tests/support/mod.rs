@@ -14,6 +14,8 @@ use watertight::{Co, Gen, generator};
 
 #[cfg(feature = "alloc")]
 pub mod recursion;
+#[cfg(feature = "stream")]
+pub mod tasks;
 #[cfg(feature = "std")]
 pub mod threads;
 

@@ -10,6 +10,8 @@ use super::patience::{Patience, few};
 use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
 use crate::buffer::wait::{Nothing, Wait};
 use crate::sync::{Ordering, wait_until};
+#[cfg(feature = "stream")]
+use crate::unwind::release;
 use crate::unwind::{Shield, quietly};
 
 /// The side that takes values out.
@@ -106,8 +108,24 @@ impl<T> Consumer<T> {
         task.set(Some(cx.waker().clone()));
         match self.pop(Wait::Task(&task)) {
             Err(Nothing::Yet) => Poll::Pending,
-            popped => Poll::Ready(popped),
+            popped => {
+                // It was not left there, and if its destructor panics nothing is to be lost.
+                if let Some(waker) = task.take() {
+                    release(waker);
+                }
+                Poll::Ready(popped)
+            }
         }
+    }
+
+    /// From now on a thread takes the values. What a task has left would be woken in its place.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does.
+    pub(in super::super) fn forget_task(&mut self) {
+        let task = self.ring.slow().consumer.take();
+        drop(task); // Not under the lock.
     }
 }
 

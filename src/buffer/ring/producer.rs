@@ -12,7 +12,7 @@ use super::patience::{Patience, few};
 use super::{CLOSED, CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP};
 use crate::buffer::wait::{NoPlace, Wait};
 use crate::sync::{Ordering, wait_until};
-use crate::unwind::{Payload, quietly_if_panicking};
+use crate::unwind::{FirstPanic, Payload};
 
 /// The weights of what is in the ring.
 struct Weights {
@@ -180,14 +180,16 @@ impl<T> Drop for Producer<T> {
         // Release: with the acquire in `refill`.
         self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
         let (task, own) = (slow.consumer.take(), slow.producer.take());
+        let held = slow.held.take();
         drop(slow);
+        drop(held);
         self.ring.rest.0.filled.notify_all();
-        quietly_if_panicking(|| {
-            drop(own);
-            if let Some(task) = task {
-                task.wake();
-            }
-        });
+        let mut panics = FirstPanic::default();
+        if let Some(task) = task {
+            panics.run(|| task.wake());
+        }
+        panics.run(|| drop(own));
+        panics.resume();
     }
 }
 
