@@ -8,7 +8,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use super::queue::{self, Put, queue};
-use super::ring::{self, ring};
+use super::ring::{self, Barrier, ring};
 use super::wait::{NoPlace, Nothing, Wait};
 use super::{Capacity, Overflow};
 
@@ -64,7 +64,7 @@ use super::{Capacity, Overflow};
 pub fn bounded<T>(capacity: Capacity, overflow: Overflow) -> (Producer<T>, Consumer<T>) {
     let (pushing, taking) = match overflow {
         Overflow::Block | Overflow::Error => {
-            let (pushing, mut taking) = ring(capacity);
+            let (pushing, mut taking) = ring(capacity, Barrier::choose());
             // The producer sees each place: it may have no other way to know that there is one.
             taking.give_back_one_by_one();
             let waits = overflow == Overflow::Block;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::Capacity;
 use super::pair::NextError;
-use super::ring::{self, Ring, ring};
+use super::ring::{self, Barrier, Ring, ring};
 #[cfg(feature = "stream")]
 use super::tasks::ThreadStream;
 use super::wait::{Nothing, Wait};
@@ -258,7 +258,7 @@ impl<'a, T: Send + 'a> Prefetch<'a, T> {
     where
         G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'a,
     {
-        let (producer, consumer) = ring(capacity);
+        let (producer, consumer) = ring(capacity, Barrier::choose());
         let produce: Produce<'a, T> =
             Box::new(move |producer, weigh| produce(source, producer, weigh));
         let idle = Mutex::new(Some(Idle { produce, producer, weigh: None }));

@@ -54,7 +54,6 @@ use core::mem::{self, MaybeUninit, needs_drop};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 
-use self::barrier::Barrier;
 use super::Capacity;
 use crate::sync::{
     AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, lock,
@@ -69,6 +68,7 @@ mod patience;
 mod consumer; // Unsafe code: it uses the side and the slots of what is there.
 mod producer; // Unsafe code: it fills slots.
 
+pub(super) use barrier::Barrier;
 pub(super) use consumer::Consumer;
 pub(super) use producer::Producer;
 
@@ -187,7 +187,7 @@ impl<T> RefUnwindSafe for Ring<T> {}
 /// # Panics
 ///
 /// If there is not enough memory for the slots, or could never be.
-pub(super) fn ring<T>(capacity: Capacity) -> (Producer<T>, Consumer<T>) {
+pub(super) fn ring<T>(capacity: Capacity, barrier: Barrier) -> (Producer<T>, Consumer<T>) {
     let ring = Arc::new(Ring {
         tail: Line(AtomicUsize::new(0)),
         head: Line(AtomicUsize::new(0)),
@@ -197,7 +197,7 @@ pub(super) fn ring<T>(capacity: Capacity) -> (Producer<T>, Consumer<T>) {
         }),
         rest: Line(Rest {
             state: AtomicU8::new(0),
-            barrier: Barrier::choose(),
+            barrier,
             peak: AtomicUsize::new(0),
             slots: empty_slots(capacity),
             slow: Mutex::default(),

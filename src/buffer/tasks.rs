@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 use super::Capacity;
 use super::pair::NextError;
 use super::prefetch::{BufferStats, Prefetch};
-use super::ring::{self, Ring, ring};
+use super::ring::{self, Barrier, Ring, ring};
 use super::wait::{Nothing, Wait};
 use crate::adopted::Adopted;
 use crate::resume::{Resume, ResumeError, Resumed};
@@ -179,7 +179,7 @@ pub fn prefetch_stream<S: Stream>(
     stream: S,
     capacity: Capacity,
 ) -> (TaskStream<S::Item>, Driver<S>) {
-    let (producer, consumer) = ring(capacity);
+    let (producer, consumer) = ring(capacity, Barrier::for_tasks(capacity.get()));
     let driver = Driver { stream: Some(stream), producer: Some(producer) };
     (TaskStream { consumer, stopper: None, over: false }, driver)
 }

@@ -58,7 +58,7 @@ impl<P: Pair> Stage for P {
                 }
             }
         });
-        Received { consumer, _joined: JoinOnDrop(Some(thread)) }
+        Received { consumer, _joined: JoinOnDrop::new(thread) }
     }
 }
 
@@ -69,7 +69,14 @@ pub struct Received<C> {
     _joined: JoinOnDrop,
 }
 
-struct JoinOnDrop(Option<JoinHandle<()>>);
+/// Joins a thread when it is dropped.
+pub struct JoinOnDrop(Option<JoinHandle<()>>);
+
+impl JoinOnDrop {
+    pub fn new(thread: JoinHandle<()>) -> Self {
+        JoinOnDrop(Some(thread))
+    }
+}
 
 impl Drop for JoinOnDrop {
     fn drop(&mut self) {

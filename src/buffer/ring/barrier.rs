@@ -18,13 +18,21 @@ use crate::sync::{Ordering, fence};
 
 /// Which kind of barrier the two sides have agreed on: it is chosen when a buffer is made.
 #[derive(Clone, Copy)]
-pub(super) struct Barrier {
+pub(in super::super) struct Barrier {
     asymmetric: bool,
 }
 
 impl Barrier {
-    pub(super) fn choose() -> Self {
+    pub(in super::super) fn choose() -> Self {
         Barrier { asymmetric: system::available() }
+    }
+
+    /// For a buffer between tasks. These do not spin before they wait, so that the rare side is not
+    /// rare where there are only few places: it comes once in a buffer.
+    #[cfg(feature = "stream")]
+    pub(in super::super) fn for_tasks(capacity: usize) -> Self {
+        const FEW: usize = 64;
+        if capacity <= FEW { Barrier { asymmetric: false } } else { Barrier::choose() }
     }
 
     /// For the side that comes often.

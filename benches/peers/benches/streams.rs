@@ -1,0 +1,38 @@
+//! How long streams take.
+//!
+//! Each group is one work, and each of its benches is a contender. What is timed is the work done once,
+//! the stream's making and end included; Criterion gives the items for each second next to it. Compare
+//! within one group of one run. Contenders run one after the other, so a machine that is busy favours
+//! some of them: see that a second run repeats a ratio, or use the program `streams`, which measures the
+//! same in interleaved rounds.
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use watertight_peers::streams::works;
+
+fn streams(criterion: &mut Criterion) {
+    let quick = std::env::args().any(|argument| argument == "--test");
+    for planned in works(quick) {
+        let work = planned.make();
+        work.verify();
+        let mut group = criterion.benchmark_group(format!("streams/{}", work.name));
+        group.throughput(Throughput::Elements(work.items));
+        for contender in &work.contenders {
+            group.bench_function(contender.name, |bencher| bencher.iter(|| contender.repeat(1)));
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .without_plots()
+        .nresamples(20_000)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(500))
+        .sample_size(20);
+    targets = streams
+}
+criterion_main!(benches);
