@@ -6,10 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
-use watertight::{
-    PollNext, RecursiveCo, SendRecursiveCo, async_recursive, async_recursive_send, recursive,
-    try_async_recursive,
-};
+use watertight::{PollNext, RecursiveCo, async_recursive, recursive, try_async_recursive};
 
 use super::support::Ledger;
 use super::{Wakes, all, poll, ready, suspend};
@@ -208,7 +205,10 @@ fn bodies_that_do_not_wait_serve_both_kinds() {
 #[test]
 fn one_that_is_spawned_changes_threads_at_any_depth() {
     #[allow(clippy::manual_async_fn, reason = "an async fn cannot promise this of itself")]
-    fn dive(mut co: SendRecursiveCo<'_, u32>, depth: u32) -> impl Future<Output = u32> + Send {
+    fn dive(
+        mut co: watertight::SendRecursiveCo<'_, u32>,
+        depth: u32,
+    ) -> impl Future<Output = u32> + Send {
         async move {
             let answer = tokio::spawn(async move {
                 tokio::task::yield_now().await;
@@ -224,7 +224,7 @@ fn one_that_is_spawned_changes_threads_at_any_depth() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let items = runtime.block_on(async {
         let walking = tokio::spawn(async {
-            let mut generator = async_recursive_send(async |mut co| {
+            let mut generator = watertight::async_recursive_send(async |mut co| {
                 assert_eq!(co.yield_from(|co| dive(co, 200)).await, 201);
             });
             let mut items = Vec::new();
