@@ -127,10 +127,13 @@ struct Members {
     /// The group has been stopped: who comes now is stopped as well.
     closed: bool,
     /// How many threads wait for a change.
-    waiting: usize,
+    waiting: u32,
     /// What wakes the tasks that wait for one.
-    tasks: BTreeMap<u64, Waker>,
+    tasks: Tasks,
 }
+
+/// By their numbers. Behind a pointer, because most handles never have any.
+type Tasks = Option<Box<BTreeMap<u64, Waker>>>;
 
 impl Shared {
     /// Something with `held` for its state, or none. The second value says that the group it should
@@ -358,7 +361,7 @@ impl Shared {
         if last && members.waiting > 0 {
             self.changed.notify_all();
         }
-        let tasks = if last { mem::take(&mut members.tasks) } else { BTreeMap::new() };
+        let tasks = if last { mem::take(&mut members.tasks) } else { None };
         drop(members);
         wake_all(tasks);
         last && self.outcome().is_some()

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use core::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::{Members, Shared, WATCHED};
+use super::{Members, Shared, Tasks, WATCHED};
 use crate::on_finish::Outcome;
 use crate::sync::{Ordering, wait_until};
 use crate::unwind::quietly;
@@ -64,13 +64,13 @@ impl Shared {
         self.word.fetch_or(WATCHED, Ordering::AcqRel);
         let ready = ready(&members);
         let before = match (&ready, *task) {
-            (Some(_), _) => task.take().and_then(|task| members.tasks.remove(&task)),
-            (None, Some(task)) => members.tasks.insert(task, waker),
+            (Some(_), _) => task.take().and_then(|task| members.remove_task(task)),
+            (None, Some(task)) => members.tasks().insert(task, waker),
             (None, None) => {
                 let number = members.next;
                 members.next += 1;
                 *task = Some(number);
-                members.tasks.insert(number, waker)
+                members.tasks().insert(number, waker)
             }
         };
         drop(members);
@@ -80,7 +80,7 @@ impl Shared {
 
     /// A task does not wait any more.
     pub(in super::super) fn forget(&self, task: u64) {
-        let waker = self.members().tasks.remove(&task);
+        let waker = self.members().remove_task(task);
         drop(waker);
     }
 
@@ -112,9 +112,19 @@ impl Shared {
     }
 }
 
+impl Members {
+    fn tasks(&mut self) -> &mut BTreeMap<u64, Waker> {
+        self.tasks.get_or_insert_default()
+    }
+
+    fn remove_task(&mut self, task: u64) -> Option<Waker> {
+        self.tasks.as_mut()?.remove(&task)
+    }
+}
+
 /// Wakes tasks, outside any lock. A waker that panics does not keep the others from being woken.
-pub(super) fn wake_all(tasks: BTreeMap<u64, Waker>) {
-    for task in tasks.into_values() {
+pub(super) fn wake_all(tasks: Tasks) {
+    for task in tasks.into_iter().flat_map(|tasks| tasks.into_values()) {
         quietly(|| task.wake());
     }
 }
