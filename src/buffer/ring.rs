@@ -29,8 +29,10 @@
 //!    the side over. What the producer still puts in is seen by the one who empties the ring, or the
 //!    producer sees the stop after having put it in, by the barrier again, and empties the ring
 //!    itself, unless somebody is at it, who then comes to it ([`Slow::discarding`]).
-//! 4. *No user code runs* while a slot or the side is being changed, or under the lock: values are
-//!    only moved; they are dropped when they are out.
+//! 4. *No user code runs* while a slot is being changed, or under the lock: values are only moved; they
+//!    are dropped when they are out. A task's waker is woken while the consumer has the side in its
+//!    hands. Whatever that does, it can reach the side only by a stop, which sees that the consumer is
+//!    busy (2): the consumer itself is borrowed.
 //!
 //! # Why nobody sleeps for ever
 //!
