@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::convert::Infallible;
 use core::fmt;
-use core::iter::FusedIterator;
+use core::iter::{self, FusedIterator};
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::{Pin, pin};
 #[cfg(feature = "stream")]
@@ -19,6 +19,7 @@ use super::ring::{self, Barrier, Ring, ring};
 #[cfg(feature = "stream")]
 use super::tasks::ThreadStream;
 use super::wait::{Nothing, Wait};
+use crate::adopted::Adopted;
 use crate::resume::{self, Resume, ResumeError, Resumed};
 use crate::stop::{Releasable, StopHandle, Stoppable};
 use crate::sync::{Mutex, lock, thread};
@@ -218,14 +219,22 @@ pub struct BufferStats {
     pub peak: usize,
 }
 
-/// Runs a source on this thread, until it ends or nobody wants more.
-fn produce<G, T>(source: G, mut producer: ring::Producer<T>, weigh: Option<Weigh<'_, T>>)
-where
+/// Makes a source and runs it, on this thread, until it ends or nobody wants more.
+fn produce<G, T>(
+    make: impl FnOnce() -> G,
+    mut producer: ring::Producer<T>,
+    weigh: Option<Weigh<'_, T>>,
+) where
     G: Resume<Argument = (), Yield = T, Return = ()>,
 {
     let mut panics = FirstPanic::default();
-    let mut source = pin!(Some(source));
+    let mut source = pin!(None);
     panics.run(|| {
+        // Not before it is wanted.
+        if producer.is_closed() {
+            return drop(make);
+        }
+        source.set(Some(make()));
         let Some(mut source) = source.as_mut().as_pin_mut() else { return };
         while let Ok(place) = producer.reserve(Wait::Forever) {
             let Some(value) = resume::next(source.as_mut()) else { break };
@@ -258,9 +267,21 @@ impl<'a, T: Send + 'a> Prefetch<'a, T> {
     where
         G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'a,
     {
+        Prefetch::made(move || source, capacity, owner)
+    }
+
+    /// The same, of a source that is made on the thread.
+    fn made<G>(
+        make: impl FnOnce() -> G + Send + 'a,
+        capacity: Capacity,
+        owner: impl FnOnce(Arc<dyn Stage + 'a>) -> Box<dyn Owner + 'a>,
+    ) -> Self
+    where
+        G: Resume<Argument = (), Yield = T, Return = ()>,
+    {
         let (producer, consumer) = ring(capacity, Barrier::choose());
         let produce: Produce<'a, T> =
-            Box::new(move |producer, weigh| produce(source, producer, weigh));
+            Box::new(move |producer, weigh| produce(make, producer, weigh));
         let idle = Mutex::new(Some(Idle { produce, producer, weigh: None }));
         let stage = Arc::new(Upstream { ring: consumer.ring().clone(), idle });
         let owner = owner(stage.clone());
@@ -294,6 +315,60 @@ impl<T: Send + 'static> Prefetch<'static, T> {
         G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
     {
         Prefetch::owned(Stoppable::under(source, group), capacity, |stage| {
+            let stopper = Releasable::under(Stopper(stage.clone()), group);
+            Own::new(stage, Some(stopper))
+        })
+    }
+
+    /// Has a source that is made on the thread itself run ahead of its consumer: one that is not
+    /// `Send`, such as a body that holds a database's cursor or an `Rc`. `make` is called when the
+    /// thread is started, that is by the first demand; if it is not, it is dropped.
+    ///
+    /// Otherwise as [`new`](Prefetch::new). A panic of `make` is one of the source.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use watertight::{Capacity, Co, Prefetch, generator};
+    ///
+    /// let words = Prefetch::made_by(Capacity::items(4), || {
+    ///     generator(async |mut co: Co<usize>| {
+    ///         let text: Rc<str> = "one two three".into(); // It stays on its thread.
+    ///         for word in text.split(' ') {
+    ///             co.yield_(word.len()).await;
+    ///         }
+    ///     })
+    /// });
+    /// assert!(words.eq([3, 3, 5]));
+    /// ```
+    pub fn made_by<G>(capacity: Capacity, make: impl FnOnce() -> G + Send + 'static) -> Self
+    where
+        G: Resume<Argument = (), Yield = T, Return = ()>,
+    {
+        Prefetch::made(make, capacity, |stage| Own::new(stage, None))
+    }
+
+    /// The same, and stopped together with everything else under `group`; see
+    /// [`under`](Prefetch::under).
+    pub fn made_by_under<G>(
+        capacity: Capacity,
+        group: &StopHandle,
+        make: impl FnOnce() -> G + Send + 'static,
+    ) -> Self
+    where
+        G: Resume<Argument = (), Yield = T, Return = ()>,
+    {
+        let above = group.clone();
+        // A member of the group from now on, in the source's place until that is there: who waits for
+        // the group waits for the thread, whether it has come so far or not.
+        let place = Stoppable::under(Adopted::new(iter::empty::<()>()), group);
+        let make = move || {
+            let source = Stoppable::under(make(), &above);
+            drop(place);
+            source
+        };
+        Prefetch::made(make, capacity, |stage| {
             let stopper = Releasable::under(Stopper(stage.clone()), group);
             Own::new(stage, Some(stopper))
         })

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 #[cfg(feature = "stream")]
 use core::cell::Cell;
 #[cfg(feature = "stream")]
+use core::mem::take;
+#[cfg(feature = "stream")]
 use core::task::{Context, Poll};
 
 use super::patience::{Patience, few};
@@ -19,6 +21,9 @@ pub(in super::super) struct Consumer<T> {
     ring: Arc<Ring<T>>,
     giving: Giving,
     patience: Patience,
+    /// A task has been told that there is nothing yet, and has not come back.
+    #[cfg(feature = "stream")]
+    waits: bool,
 }
 
 /// When the producer gets places back.
@@ -33,7 +38,13 @@ struct Giving {
 impl<T> Consumer<T> {
     pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
         let giving = Giving { batch: (ring.capacity() / 4).max(1), each: false };
-        Consumer { ring, giving, patience: Patience::new() }
+        Consumer {
+            ring,
+            giving,
+            patience: Patience::new(),
+            #[cfg(feature = "stream")]
+            waits: false,
+        }
     }
 
     /// Has every place be given back at once, for a producer that may wait for that very one.
@@ -100,14 +111,29 @@ impl<T> Consumer<T> {
     ///
     /// As `pop`, and if a waker does.
     pub(in super::super) fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Nothing>> {
+        if take(&mut self.waits) {
+            self.patience.woken();
+        }
         let task = Cell::new(None);
         match self.pop(Wait::Task(&task)) {
             Err(Nothing::Yet) => {}
             popped => return Poll::Ready(popped),
         }
+        // If it is woken for every value, as one that shares a processor with a producer that is quick:
+        // to let that run is to find more. A thread does the same.
+        if self.patience.is_brisk() {
+            self.patience.nap();
+            match self.pop(Wait::Task(&task)) {
+                Err(Nothing::Yet) => {}
+                popped => return Poll::Ready(popped),
+            }
+        }
         task.set(Some(cx.waker().clone()));
         match self.pop(Wait::Task(&task)) {
-            Err(Nothing::Yet) => Poll::Pending,
+            Err(Nothing::Yet) => {
+                self.waits = true;
+                Poll::Pending
+            }
             popped => {
                 // It was not left there, and if its destructor panics nothing is to be lost.
                 if let Some(waker) = task.take() {

@@ -109,6 +109,15 @@ impl Patience {
             return sleep();
         }
         let slept = sleep();
+        self.woken();
+        slept
+    }
+
+    /// It has been woken: from its sleep, or as a task.
+    pub(super) fn woken(&mut self) {
+        if cfg!(loom) {
+            return;
+        }
         let now = Instant::now();
         let before = self.woken.replace(now);
         let brisk = before.is_some_and(|before| now - before < BRISK);
@@ -116,7 +125,6 @@ impl Patience {
             true => SURE.1.min(self.brisk + 1),
             false => self.brisk.saturating_sub(DOUBT.0),
         };
-        slept
     }
 
     /// To yield since `start` may have taken too long.
