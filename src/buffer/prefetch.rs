@@ -360,18 +360,16 @@ impl<T: Send + 'static> Prefetch<'static, T> {
         G: Resume<Argument = (), Yield = T, Return = ()>,
     {
         let above = group.clone();
-        // A member of the group from now on, in the source's place until that is there: who waits for
-        // the group waits for the thread, whether it has come so far or not.
-        let place = Stoppable::under(Adopted::new(iter::empty::<()>()), group);
-        let make = move || {
-            let source = Stoppable::under(make(), &above);
-            drop(place);
-            source
-        };
-        Prefetch::made(make, capacity, |stage| {
+        let make = move || Stoppable::under(make(), &above);
+        let prefetch = Prefetch::made(make, capacity, |stage| {
             let stopper = Releasable::under(Stopper(stage.clone()), group);
             Own::new(stage, Some(stopper))
-        })
+        });
+        // It stands for the source until the thread has dropped that: who waits for the group waits for
+        // it, whether the thread has come to make it or not.
+        let place = Stoppable::under(Adopted::new(iter::empty::<()>()), group);
+        drop(prefetch.consumer.ring().hold(Box::new(place)));
+        prefetch
     }
 }
 

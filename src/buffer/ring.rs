@@ -376,7 +376,6 @@ impl<T> Ring<T> {
     }
 
     /// Keeps `held` until the producer has gone. Gives back what is not kept any more.
-    #[cfg(feature = "stream")]
     pub(super) fn hold(&self, held: Box<dyn Send>) -> Option<Box<dyn Send>> {
         let mut slow = self.slow();
         // Set under the lock.
