@@ -367,8 +367,7 @@ impl<T: Send + 'static> Prefetch<'static, T> {
         });
         // It stands for the source until the thread has dropped that: who waits for the group waits for
         // it, whether the thread has come to make it or not.
-        let place = Stoppable::under(Adopted::new(iter::empty::<()>()), group);
-        drop(prefetch.consumer.ring().hold(Box::new(place)));
+        drop(prefetch.consumer.ring().hold(stand_in(group)));
         prefetch
     }
 }
@@ -453,18 +452,22 @@ impl<'a, T> Prefetch<'a, T> {
     /// If a destructor does, and outside a scope if the source has panicked and that has not been
     /// passed on.
     pub fn close(&mut self) -> bool {
-        let (closed, panics) = self.end();
+        let (closed, panics) = self.end(Owner::leave);
         panics.resume();
         closed
     }
 
-    fn end(&mut self) -> (bool, FirstPanic) {
+    /// `leave` says whether to wait for the thread, and gives a panic of it that is to be passed on.
+    fn end(
+        &mut self,
+        leave: impl FnOnce(&mut (dyn Owner + 'a)) -> Option<Payload>,
+    ) -> (bool, FirstPanic) {
         let mut panics = FirstPanic::default();
         let over = self.phase == Phase::Over;
         self.phase = Phase::Over;
         let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
         panics.join(self.stage.discard_idle());
-        if let Some(payload) = self.owner.leave() {
+        if let Some(payload) = leave(&mut *self.owner) {
             panics.keep(payload);
         }
         (stopped && !over, panics)
@@ -542,18 +545,15 @@ impl<'a, T> Prefetch<'a, T> {
     /// As [`close`](Prefetch::close), but does not wait for the thread.
     #[cfg(feature = "stream")]
     pub(super) fn close_now(&mut self) -> bool {
-        let mut panics = FirstPanic::default();
-        let over = self.phase == Phase::Over;
-        self.phase = Phase::Over;
-        let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
-        panics.join(self.stage.discard_idle());
-        self.owner.let_go();
+        let (closed, panics) = self.end(|owner| {
+            owner.let_go();
+            None
+        });
         panics.resume();
-        stopped && !over
+        closed
     }
 
     /// Whether it is over: nothing will come any more.
-    #[cfg(feature = "stream")]
     pub(super) fn is_over(&self) -> bool {
         self.phase == Phase::Over || self.consumer.ring().is_stopped()
     }
@@ -595,8 +595,7 @@ impl<T> Iterator for Prefetch<'_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let over = self.phase == Phase::Over || self.consumer.ring().is_stopped();
-        (0, over.then_some(0))
+        (0, self.is_over().then_some(0))
     }
 }
 
@@ -605,7 +604,7 @@ impl<T> FusedIterator for Prefetch<'_, T> {}
 impl<T> Drop for Prefetch<'_, T> {
     fn drop(&mut self) {
         // If this is dropped by a panic, another one goes no further.
-        self.end().1.resume();
+        self.end(Owner::leave).1.resume();
     }
 }
 
@@ -672,6 +671,11 @@ impl Owner for Own {
         self.thread = None;
         self.stopper = None;
     }
+}
+
+/// A member of `group` in the place of a source that is not one (yet). It is over when it is dropped.
+pub(super) fn stand_in(group: &StopHandle) -> Box<dyn Send> {
+    Box::new(Stoppable::under(Adopted::new(iter::empty::<()>()), group))
 }
 
 /// What a stop handle finds of a stage: something that can be closed.

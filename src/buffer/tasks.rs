@@ -1,12 +1,11 @@
 //! Buffers with a task at one end: between a thread and a task ([`ThreadStream`]), between two tasks
 //! ([`TaskStream`]), and between a task and a thread ([`TaskIter`]).
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
-use core::iter::{self, FusedIterator};
+use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -17,12 +16,11 @@ use pin_project_lite::pin_project;
 
 use super::Capacity;
 use super::pair::NextError;
-use super::prefetch::{BufferStats, Prefetch};
+use super::prefetch::{BufferStats, Prefetch, stand_in};
 use super::ring::{self, Barrier, Ring, ring};
 use super::wait::{Nothing, Wait};
-use crate::adopted::Adopted;
 use crate::resume::{Resume, ResumeError, Resumed};
-use crate::stop::{Releasable, StopHandle, Stoppable};
+use crate::stop::{Releasable, StopHandle};
 use crate::unwind::FirstPanic;
 
 /// A [`Prefetch`] that is read by a task: what a blocking source gives, on a thread of its own, as a
@@ -288,8 +286,7 @@ impl<T> TaskStream<T> {
     {
         let ring = self.consumer.ring();
         // It stands for the stream, which the group cannot reach: it goes when the driver does.
-        let stream = Stoppable::under(Adopted::new(iter::empty::<()>()), group);
-        drop(ring.hold(Box::new(stream)));
+        drop(ring.hold(stand_in(group)));
         self.stopper = Some(Releasable::under(Stopper(ring.clone()), group));
         self
     }
