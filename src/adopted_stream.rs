@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
+use crate::audit::{Kind, Record};
 use crate::poll_next::{PollNext, stream};
 use crate::unwind::Poison;
 
@@ -15,19 +16,52 @@ pin_project! {
     ///
     /// The stream is dropped as soon as it has ended or has panicked, or is closed, and not when this
     /// is; so it is fused as well. No allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{StreamExt as _, stream};
+    /// use watertight::{AdoptedStream, OnFinishStream, Outcome};
+    ///
+    /// # smol::block_on(async {
+    /// let numbers = AdoptedStream::new(stream::iter(1..3));
+    /// let mut told = None;
+    /// let numbers = OnFinishStream::new(numbers, |outcome| told = Some(outcome));
+    /// assert_eq!(numbers.collect::<Vec<_>>().await, [1, 2]);
+    /// assert_eq!(told, Some(Outcome::Completed));
+    /// # });
+    /// ```
     #[must_use = "streams are lazy and do nothing unless polled"]
     pub struct AdoptedStream<S> {
         #[pin]
         stream: Option<S>,
         poison: Poison,
+        // Last: it is there for as long as the stream is.
+        record: Record,
     }
 }
 
 impl<S: Stream> AdoptedStream<S> {
     /// Takes a stream over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use futures_util::stream;
+    /// use watertight::{AdoptedStream, PollNext};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(AdoptedStream::new(stream::iter(0..9)));
+    /// assert!(numbers.as_mut().close_now()); // A stream by itself can only be dropped.
+    /// assert!(numbers.is_finished());
+    /// # });
+    /// ```
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn new(stream: S) -> Self {
-        AdoptedStream { stream: Some(stream), poison: Poison::new() }
+        let record = Record::of::<S::Item, S>(Kind::AdoptedStream);
+        AdoptedStream { stream: Some(stream), poison: Poison::new(), record }
     }
 }
 
@@ -51,20 +85,30 @@ impl<S: Stream> PollNext for AdoptedStream<S> {
             this.stream.set(None);
         }
         let mut running = Running(this.poison, this.stream.as_mut());
-        let polled = match running.1.as_mut().as_pin_mut() {
-            Some(stream) => stream.poll_next(cx),
-            None => Poll::Ready(None),
+        let Some(stream) = running.1.as_mut().as_pin_mut() else {
+            core::mem::forget(running);
+            return Poll::Ready(None);
         };
+        let step = this.record.begin();
+        let polled = stream.poll_next(cx);
         core::mem::forget(running);
-        if let Poll::Ready(None) = polled {
-            this.stream.set(None);
+        match polled {
+            Poll::Ready(Some(_)) => step.yielded(),
+            Poll::Ready(None) => {
+                this.stream.set(None);
+                step.finished();
+            }
+            Poll::Pending => step.waits(),
         }
         polled
     }
 
     fn close_now(self: Pin<&mut Self>) -> bool {
         let live = !self.is_finished();
-        self.project().stream.set(None);
+        let this = self.project();
+        this.record.finish();
+        let mut stream = this.stream;
+        stream.set(None);
         live
     }
 

@@ -11,9 +11,37 @@ use crate::poll_next::{Next, PollNext, stream};
 use crate::try_async_gen::TryAsyncGen;
 
 /// A boxed asynchronous generator of any body that is `Send`.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{BoxAsyncGen, Co, async_generator};
+///
+/// fn countdown(from: u32) -> BoxAsyncGen<'static, u32> {
+///     async_generator(async move |mut co: Co<u32>| co.yield_all((0..from).rev()).await).boxed()
+/// }
+/// # smol::block_on(async {
+/// let mut numbers = countdown(2);
+/// assert_eq!(smol::spawn(async move { numbers.next().await }).await, Some(1));
+/// # });
+/// ```
 pub type BoxAsyncGen<'a, Y> = AsyncBoxed<dyn PollNext<Item = Y> + Send + 'a>;
 
 /// A boxed asynchronous generator of any body, bound to its thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use watertight::{Co, LocalBoxAsyncGen, async_generator};
+///
+/// # smol::block_on(async {
+/// let text: Rc<str> = "not `Send`".into();
+/// let mut length: LocalBoxAsyncGen<'_, usize> =
+///     async_generator(async move |mut co: Co<usize>| co.yield_(text.len()).await).boxed_local();
+/// assert_eq!(length.next().await, Some(10));
+/// # });
+/// ```
 pub type LocalBoxAsyncGen<'a, Y> = AsyncBoxed<dyn PollNext<Item = Y> + 'a>;
 
 /// An asynchronous generator in a box: a stream that can be moved, stored and, as [`BoxAsyncGen`]
@@ -27,12 +55,42 @@ pub type LocalBoxAsyncGen<'a, Y> = AsyncBoxed<dyn PollNext<Item = Y> + 'a>;
 ///
 /// As for [`AsyncGen`]: everything the body holds is dropped with it, or when it finishes, whichever
 /// comes first.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{BoxAsyncGen, Co, async_generator};
+///
+/// struct Feed {
+///     items: BoxAsyncGen<'static, &'static str>,
+/// }
+///
+/// # smol::block_on(async {
+/// let mut feed = Feed {
+///     items: async_generator(async |mut co: Co<_>| co.yield_("news").await).boxed(),
+/// };
+/// assert_eq!(feed.items.next().await, Some("news"));
+/// assert!(feed.items.close_now()); // The body is dropped and the box is freed.
+/// # });
+/// ```
 #[must_use = "streams are lazy and do nothing unless polled"]
 pub struct AsyncBoxed<G: ?Sized>(Option<Pin<Box<G>>>);
 
 impl<G: PollNext> AsyncBoxed<G> {
     /// Boxes an asynchronous generator of any kind, for one that wraps another and has no `boxed`
     /// of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{AsyncBoxed, Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await);
+    /// let mut numbers = AsyncBoxed::new(numbers.on_finish(|outcome| println!("{outcome}")));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// # });
+    /// ```
     #[inline]
     pub fn new(generator: G) -> Self {
         AsyncBoxed(Some(Box::pin(generator)))
@@ -45,6 +103,21 @@ impl<G: PollNext + ?Sized> AsyncBoxed<G> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; see [`Next`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = async_generator(async |mut co: Co<u32>| co.yield_all([1, 2]).await).boxed();
+    /// let mut sum = 0;
+    /// while let Some(number) = numbers.next().await {
+    ///     sum += number;
+    /// }
+    /// assert_eq!(sum, 3);
+    /// # });
+    /// ```
     #[inline]
     #[allow(clippy::should_implement_trait, reason = "it is a future, and not an item")]
     pub fn next(&mut self) -> Next<'_, Self> {
@@ -56,6 +129,18 @@ impl<G: PollNext + ?Sized> AsyncBoxed<G> {
     /// # Panics
     ///
     /// If the body does; the generator is finished then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    /// use watertight::{Co, async_generator};
+    ///
+    /// let mut numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await).boxed();
+    /// let cx = &mut Context::from_waker(Waker::noop());
+    /// assert_eq!(numbers.poll_next(cx), Poll::Ready(Some(1)));
+    /// assert_eq!(numbers.poll_next(cx), Poll::Ready(None));
+    /// ```
     #[inline]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<G::Item>> {
         let Some(generator) = &mut self.0 else { return Poll::Ready(None) };
@@ -72,6 +157,19 @@ impl<G: PollNext + ?Sized> AsyncBoxed<G> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = async_generator(async |mut co: Co<u32>| co.yield_all(0..).await).boxed();
+    /// assert_eq!(numbers.next().await, Some(0));
+    /// assert!(numbers.close_now());
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     pub fn close_now(&mut self) -> bool {
         match self.0.take() {
             Some(mut generator) => generator.as_mut().close_now(),
@@ -80,6 +178,20 @@ impl<G: PollNext + ?Sized> AsyncBoxed<G> {
     }
 
     /// Whether the generator has finished: nothing will come, and it holds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await).boxed();
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// assert!(!numbers.is_finished());
+    /// assert_eq!(numbers.next().await, None);
+    /// assert!(numbers.is_finished());
+    /// # });
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.0.as_ref().is_none_or(|generator| generator.is_finished())
@@ -155,6 +267,19 @@ impl<Y, F: Future<Output = ()>> AsyncGen<Y, F> {
     }
 
     /// Like [`boxed`](AsyncGen::boxed), for a body that is not `Send`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use watertight::{Co, LocalBoxAsyncGen, async_generator};
+    ///
+    /// fn words(text: Rc<str>) -> LocalBoxAsyncGen<'static, usize> {
+    ///     let body = async move |mut co: Co<usize>| co.yield_all(text.split(' ').map(str::len)).await;
+    ///     async_generator(body).boxed_local()
+    /// }
+    /// assert_eq!(smol::block_on(words("one three".into()).next()), Some(3));
+    /// ```
     #[inline]
     pub fn boxed_local<'a>(self) -> LocalBoxAsyncGen<'a, Y>
     where

@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::audit::Kind;
 use crate::body::Body;
 use crate::co::Co;
 use crate::poll_next::{Next, PollNext, item, stream};
@@ -45,12 +46,13 @@ use crate::resume::Resumed;
 /// # }
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn async_generator<Y, B, F>(body: B) -> AsyncGen<Y, F>
 where
     B: FnOnce(Co<Y>) -> F,
     F: Future,
 {
-    AsyncGen { body: Body::new(body) }
+    AsyncGen::of_kind(Kind::AsyncGen, body)
 }
 
 pin_project! {
@@ -158,12 +160,32 @@ pin_project! {
 
 impl<Y, F: Future> AsyncGen<Y, F> {
     /// Makes an asynchronous generator from a body; see [`async_generator`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{AsyncGen, Co};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(AsyncGen::new(async |mut co: Co<u32>| co.yield_(1).await));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// # });
+    /// ```
     #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn new<B>(body: B) -> Self
     where
         B: FnOnce(Co<Y>) -> F,
     {
         async_generator(body)
+    }
+
+    /// One that the audit knows by another name.
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(crate) fn of_kind(kind: Kind, body: impl FnOnce(Co<Y>) -> F) -> Self {
+        AsyncGen { body: Body::new(kind, body) }
     }
 
     /// The body's next step, whatever it ends with.
@@ -186,12 +208,45 @@ impl<Y, F: Future> AsyncGen<Y, F> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{pin::pin, rc::Rc};
+    /// use watertight::{Co, async_generator};
+    ///
+    /// let held = Rc::new(());
+    /// let mut numbers = pin!({
+    ///     let held = held.clone();
+    ///     async_generator(async move |mut co: Co<u32>| {
+    ///         co.yield_(1).await;
+    ///         drop(held);
+    ///     })
+    /// });
+    /// assert!(numbers.as_mut().close_now());
+    /// assert_eq!(Rc::strong_count(&held), 1);
+    /// ```
     #[inline]
     pub fn close_now(self: Pin<&mut Self>) -> bool {
         self.project().body.close()
     }
 
     /// Whether the generator has finished: nothing will come, and it holds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| co.yield_(1).await));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// assert!(!numbers.is_finished());
+    /// assert_eq!(numbers.next().await, None);
+    /// assert!(numbers.is_finished());
+    /// # });
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.body.is_finished()
@@ -247,6 +302,23 @@ impl<Y, F: Future<Output = ()>> AsyncGen<Y, F> {
     ///
     /// If the body panics, or a destructor does that runs in this step. The generator is finished
     /// then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    /// use watertight::{Co, async_generator};
+    ///
+    /// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+    ///     smol::future::yield_now().await;
+    ///     co.yield_(1).await;
+    /// }));
+    /// let cx = &mut Context::from_waker(Waker::noop());
+    /// assert_eq!(numbers.as_mut().poll_next(cx), Poll::Pending); // It waits for something else.
+    /// assert_eq!(numbers.as_mut().poll_next(cx), Poll::Ready(Some(1)));
+    /// assert_eq!(numbers.as_mut().poll_next(cx), Poll::Ready(None));
+    /// ```
     #[inline]
     pub fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Y>> {
         item(self.step(cx))

@@ -10,6 +10,7 @@ use core::task::{Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use crate::audit::{Kind, Record};
 use crate::co::Co;
 use crate::handoff::{self, Gate, Step};
 use crate::resume::{GeneratorState, ResumeError, Resumed};
@@ -35,6 +36,8 @@ pin_project! {
         poison: Poison,
         #[pin]
         state: State<F, F::Output>,
+        // Last: it is there for as long as the body is.
+        record: Record,
     }
 }
 
@@ -53,10 +56,12 @@ impl<F, T> Drop for Running<'_, F, T> {
 
 impl<Y, R, F: Future> Body<Y, F, R> {
     #[inline(always)]
-    pub(crate) fn new(body: impl FnOnce(Co<Y, R>) -> F) -> Self {
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(crate) fn new(kind: Kind, body: impl FnOnce(Co<Y, R>) -> F) -> Self {
         let (gate, key) = handoff::pair();
         let body = body(Co::new(key));
-        Body { gate, poison: Poison::new(), state: State::Live { body } }
+        let record = Record::of::<Y, F>(kind);
+        Body { gate, poison: Poison::new(), state: State::Live { body }, record }
     }
 
     /// Runs the body to its next yield or to its end. Pending if it waits for something else, of
@@ -81,19 +86,29 @@ impl<Y, R, F: Future> Body<Y, F, R> {
             mem::forget(running);
             return Poll::Ready(this.state.after_the_end(argument));
         };
+        let step = this.record.begin();
         let Step { value, poll } = this.gate.step(caller, Some(argument), ptr::null(), body);
         mem::forget(running);
         match (value, poll) {
-            (Some(value), Poll::Pending) => Poll::Ready(Ok(GeneratorState::Yielded(value))),
+            (Some(value), Poll::Pending) => {
+                step.yielded();
+                Poll::Ready(Ok(GeneratorState::Yielded(value)))
+            }
             (None, Poll::Ready(output)) => {
                 this.state.set(State::Finished);
+                step.finished();
                 Poll::Ready(Ok(GeneratorState::Complete(output)))
             }
             (Some(value), Poll::Ready(output)) => {
                 this.state.set(State::Ended { output: Some(output) });
+                step.yielded();
+                this.record.finish();
                 Poll::Ready(Ok(GeneratorState::Yielded(value)))
             }
-            (None, Poll::Pending) => Poll::Pending,
+            (None, Poll::Pending) => {
+                step.waits();
+                Poll::Pending
+            }
         }
     }
 
@@ -102,6 +117,7 @@ impl<Y, R, F: Future> Body<Y, F, R> {
     #[inline(never)]
     pub(crate) fn fail(self: Pin<&mut Self>, panic: fn() -> !) -> ! {
         let this = self.project();
+        this.record.finish();
         // Ends the generator.
         let _running = Running { poison: this.poison, state: this.state };
         panic()
@@ -115,7 +131,9 @@ impl<Y, R, F: Future> Body<Y, F, R> {
     #[inline]
     pub(crate) fn close(self: Pin<&mut Self>) -> bool {
         let live = !self.is_finished();
-        self.project().state.release();
+        let this = self.project();
+        this.record.finish();
+        this.state.release();
         live
     }
 

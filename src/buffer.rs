@@ -16,10 +16,13 @@ mod ring; // Unsafe code: the slots, and who has them.
 mod pair;
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]
-pub(crate) mod prefetch;
+mod prefetch;
 #[cfg(feature = "std")]
 #[forbid(unsafe_code)]
 mod queue;
+#[cfg(feature = "std")]
+#[forbid(unsafe_code)]
+pub(crate) mod stage;
 #[cfg(all(feature = "std", feature = "stream"))]
 #[forbid(unsafe_code)]
 mod tasks;
@@ -32,7 +35,11 @@ pub use lookahead::{BeyondLookahead, Lookahead};
 #[cfg(feature = "std")]
 pub use pair::{Consumer, NextError, Producer, PushError, bounded};
 #[cfg(feature = "std")]
-pub use prefetch::{BufferStats, Prefetch};
+pub use prefetch::Prefetch;
 #[cfg(all(feature = "std", feature = "stream"))]
-pub use tasks::{Driver, TaskIter, TaskStream, ThreadStream, prefetch_stream};
+pub use prefetch::ThreadStream;
+#[cfg(feature = "std")]
+pub use stage::BufferStats;
+#[cfg(all(feature = "std", feature = "stream"))]
+pub use tasks::{Driver, TaskIter, TaskStream, prefetch_stream};
 pub use tee::{Branch, LocalBranch, TeeError};

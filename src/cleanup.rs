@@ -17,9 +17,44 @@ use crate::sync::{Mutex, MutexGuard, lock};
 use crate::unwind::{FirstPanic, quietly};
 
 /// Where a body registers what is to be awaited when it has ended: anything that is `Send`.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Cleanup, Co, Outcome, async_generator, with_cleanup};
+///
+/// /// It can be handed on, to whatever the body calls.
+/// fn lease(cleanup: &Cleanup<'_>) -> u32 {
+///     cleanup.defer(async { println!("given back") });
+///     7
+/// }
+/// # smol::block_on(async {
+/// let numbers = with_cleanup(|cleanup: Cleanup| {
+///     async_generator(async move |mut co: Co<u32>| co.yield_(lease(&cleanup)).await)
+/// });
+/// let mut numbers = pin!(numbers);
+/// assert_eq!(numbers.next().await, Some(7));
+/// assert_eq!(numbers.as_mut().close().await, Outcome::Stopped); // "given back" has been printed.
+/// # });
+/// ```
 pub type Cleanup<'a> = CleanupOf<dyn Future<Output = ()> + Send + 'a>;
 
 /// The same, for what stays on one thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use watertight::{Co, LocalCleanup, async_generator, with_cleanup_local};
+///
+/// let shared = Rc::new(1); // It could not be in a `Cleanup`.
+/// let numbers = with_cleanup_local(|cleanup: LocalCleanup| {
+///     cleanup.defer(async move { println!("{shared}") });
+///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+/// });
+/// assert_eq!(numbers.deferred(), 1);
+/// ```
 pub type LocalCleanup<'a> = CleanupOf<dyn Future<Output = ()> + 'a>;
 
 /// Makes an asynchronous generator that can leave something to be awaited after its end: to roll a
@@ -75,6 +110,24 @@ pub fn with_cleanup<'a, G>(
 }
 
 /// Like [`with_cleanup`], for futures that are not `Send`.
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, pin::pin, rc::Rc};
+/// use watertight::{Co, LocalCleanup, async_generator, with_cleanup_local};
+///
+/// # smol::block_on(async {
+/// let closed = Rc::new(Cell::new(false));
+/// let mut numbers = pin!(with_cleanup_local(|cleanup: LocalCleanup| {
+///     let closed = closed.clone();
+///     cleanup.defer(async move { closed.set(true) });
+///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+/// }));
+/// while numbers.next().await.is_some() {}
+/// assert!(closed.get()); // It was run by the poll that gave `None`.
+/// # });
+/// ```
 pub fn with_cleanup_local<'a, G>(
     make: impl FnOnce(LocalCleanup<'a>) -> G,
 ) -> WithCleanup<G, dyn Future<Output = ()> + 'a> {
@@ -101,6 +154,22 @@ impl<D: ?Sized> Shared<D> {
 /// [`Cleanup`] and [`LocalCleanup`] for its two forms.
 ///
 /// It can be cloned, and given to whatever the body calls.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+///
+/// struct Session<'a> {
+///     cleanup: Cleanup<'a>,
+/// }
+/// let numbers = with_cleanup(|cleanup: Cleanup| {
+///     let session = Session { cleanup: cleanup.clone() };
+///     session.cleanup.defer(async { println!("the session is over") });
+///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+/// });
+/// assert_eq!(numbers.deferred(), 1);
+/// ```
 pub struct CleanupOf<D: ?Sized> {
     shared: Arc<Shared<D>>,
 }
@@ -117,6 +186,25 @@ impl<'a> Cleanup<'a> {
     ///
     /// Dropping what this returns changes nothing. If the generator is over already, the future is
     /// dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::sync::Mutex;
+    /// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+    ///
+    /// # smol::block_on(async {
+    /// let log = Mutex::new(vec![]);
+    /// let mut numbers = pin!(with_cleanup(|cleanup: Cleanup| {
+    ///     cleanup.defer(async { log.lock().unwrap().push("first in, last out") });
+    ///     cleanup.defer(async { log.lock().unwrap().push("last in, first out") });
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// }));
+    /// while numbers.next().await.is_some() {}
+    /// assert_eq!(*log.lock().unwrap(), ["last in, first out", "first in, last out"]);
+    /// # });
+    /// ```
     pub fn defer<F>(&self, future: F) -> Deferred<dyn Future<Output = ()> + Send + 'a>
     where
         F: Future<Output = ()> + Send + 'a,
@@ -127,6 +215,24 @@ impl<'a> Cleanup<'a> {
 
 impl<'a> LocalCleanup<'a> {
     /// Registers a future that is run when the body has ended; see [`Cleanup::defer`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{cell::Cell, pin::pin, rc::Rc};
+    /// use watertight::{Co, LocalCleanup, async_generator, with_cleanup_local};
+    ///
+    /// # smol::block_on(async {
+    /// let closed = Rc::new(Cell::new(false));
+    /// let mut numbers = pin!(with_cleanup_local(|cleanup: LocalCleanup| {
+    ///     let closed = closed.clone();
+    ///     cleanup.defer(async move { closed.set(true) }); // An `Rc`: it stays on this thread.
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// }));
+    /// numbers.as_mut().close().await;
+    /// assert!(closed.get());
+    /// # });
+    /// ```
     pub fn defer<F>(&self, future: F) -> Deferred<dyn Future<Output = ()> + 'a>
     where
         F: Future<Output = ()> + 'a,
@@ -159,6 +265,20 @@ impl<D: ?Sized> fmt::Debug for CleanupOf<D> {
 
 /// Something that has been registered with a [`Cleanup`], and can be taken back. Dropping this leaves
 /// it there.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+///
+/// let numbers = with_cleanup(|cleanup: Cleanup| {
+///     cleanup.defer(async { println!("it has ended") });
+///     let rollback = cleanup.defer(async { println!("roll back") });
+///     assert!(rollback.disarm()); // There is nothing to be rolled back.
+///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+/// });
+/// assert_eq!(numbers.deferred(), 1);
+/// ```
 pub struct Deferred<D: ?Sized> {
     shared: Arc<Shared<D>>,
     number: u64,
@@ -170,6 +290,25 @@ impl<D: ?Sized> Deferred<D> {
     /// # Panics
     ///
     /// If its destructor does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+    ///
+    /// # smol::block_on(async {
+    /// let mut rows = pin!(with_cleanup(|cleanup: Cleanup| {
+    ///     async_generator(async move |mut co: Co<u32>| {
+    ///         let rollback = cleanup.defer(async { panic!("rolled back") });
+    ///         co.yield_(1).await;
+    ///         assert!(rollback.disarm()); // All went well.
+    ///     })
+    /// }));
+    /// assert_eq!(rows.next().await, Some(1));
+    /// assert_eq!(rows.next().await, None);
+    /// # });
+    /// ```
     pub fn disarm(self) -> bool {
         let future = self.shared.list().futures.remove(&self.number);
         future.is_some()
@@ -261,6 +400,22 @@ pin_project! {
     ///
     /// A future of [`next`](WithCleanup::next) or of [`close`](WithCleanup::close) that is dropped
     /// loses nothing: what was being run goes on with the next one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+    ///
+    /// let (sender, abandoned) = mpsc::channel();
+    /// let numbers = with_cleanup(|cleanup: Cleanup| {
+    ///     cleanup.defer(async { println!("goodbye") });
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// })
+    /// .on_abandoned(move |count| sender.send(count).unwrap());
+    /// drop(numbers); // A destructor cannot await, but it does not keep quiet.
+    /// assert_eq!(abandoned.recv(), Ok(1));
+    /// ```
     #[must_use = "streams are lazy and do nothing unless polled"]
     pub struct WithCleanup<G, D: ?Sized> {
         // Before what is run after its end.
@@ -289,12 +444,39 @@ impl<G, D: ?Sized> WithCleanup<G, D> {
     /// Has `hook` called when futures are dropped that have been registered and not been run to their
     /// end, with their number: it has been dropped, stopped or closed without awaiting them. It is
     /// called after that, on the thread that drops.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+    ///
+    /// let (sender, abandoned) = mpsc::channel();
+    /// let numbers = with_cleanup(|cleanup: Cleanup| {
+    ///     cleanup.defer(async { println!("goodbye") });
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// });
+    /// drop(numbers.on_abandoned(move |count| sender.send(count).unwrap()));
+    /// assert_eq!(abandoned.recv(), Ok(1));
+    /// ```
     pub fn on_abandoned(mut self, hook: impl FnOnce(usize) + Send + 'static) -> Self {
         self.rest.hook = Some(Box::new(hook));
         self
     }
 
     /// How many futures are registered, the one that has begun among them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+    ///
+    /// let numbers = with_cleanup(|cleanup: Cleanup| {
+    ///     cleanup.defer(async { println!("goodbye") });
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// });
+    /// assert_eq!(numbers.deferred(), 1);
+    /// ```
     pub fn deferred(&self) -> usize {
         self.rest.shared.list().futures.len() + usize::from(self.rest.running.is_some())
     }
@@ -310,6 +492,24 @@ where
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; see [`Next`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Cleanup, Co, async_generator, with_cleanup};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(with_cleanup(|cleanup: Cleanup| {
+    ///     cleanup.defer(async { println!("goodbye") });
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// assert_eq!(numbers.deferred(), 1);
+    /// assert_eq!(numbers.next().await, None); // It has said goodbye.
+    /// assert_eq!(numbers.deferred(), 0);
+    /// # });
+    /// ```
     #[inline]
     pub fn next<'n>(self: &'n mut Pin<&mut Self>) -> Next<'n, Self> {
         Next::new(self.as_mut())
@@ -322,6 +522,23 @@ where
     /// # Panics
     ///
     /// If one of the futures does, or a destructor, when all have been run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Cleanup, Co, Outcome, async_generator, with_cleanup};
+    ///
+    /// # smol::block_on(async {
+    /// let (sender, said) = std::sync::mpsc::channel();
+    /// let mut numbers = pin!(with_cleanup(|cleanup: Cleanup| {
+    ///     cleanup.defer(async move { sender.send("goodbye").unwrap() });
+    ///     async_generator(async |mut co: Co<u32>| co.yield_(1).await)
+    /// }));
+    /// assert_eq!(numbers.as_mut().close().await, Outcome::Stopped);
+    /// assert_eq!(said.try_recv(), Ok("goodbye"));
+    /// # });
+    /// ```
     pub fn close(self: Pin<&mut Self>) -> Close<'_, G, D> {
         Close { generator: self }
     }
@@ -404,6 +621,22 @@ impl<G, D: ?Sized> fmt::Debug for WithCleanup<G, D> {
 }
 
 /// The future of [`WithCleanup::close`].
+///
+/// Dropped before it is ready, it loses nothing: what was being run goes on with the next `close`.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Co, Outcome, async_generator, with_cleanup};
+///
+/// # smol::block_on(async {
+/// let numbers = with_cleanup(|_| async_generator(async |mut co: Co<u32>| co.yield_(1).await));
+/// let mut numbers = pin!(numbers);
+/// assert_eq!(numbers.as_mut().close().await, Outcome::Stopped);
+/// assert_eq!(numbers.as_mut().close().await, Outcome::Stopped); // Again it says the same.
+/// # });
+/// ```
 #[must_use = "nothing is closed unless this is awaited"]
 pub struct Close<'g, G, D: ?Sized> {
     generator: Pin<&'g mut WithCleanup<G, D>>,

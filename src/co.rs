@@ -20,6 +20,23 @@ use crate::handoff::{Key, Sending, SendingAll};
 ///
 /// `Co` is `Send` if `Y` and `R` are, never `Sync` and never `Clone`: yielding takes `&mut self`,
 /// so there is one yield at a time.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Co, generator};
+///
+/// /// Part of a body in a function of its own borrows it.
+/// async fn twice(co: &mut Co<u32>, number: u32) {
+///     co.yield_(number).await;
+///     co.yield_(number).await;
+/// }
+/// let numbers = generator(async |mut co: Co<u32>| {
+///     twice(&mut co, 1).await;
+///     twice(&mut co, 2).await;
+/// });
+/// assert!(numbers.into_iter().eq([1, 1, 2, 2]));
+/// ```
 pub struct Co<Y, R = ()> {
     key: Key<Y, R>,
 }
@@ -142,7 +159,19 @@ impl<Y, R> fmt::Debug for Co<Y, R> {
 /// # Panics
 ///
 /// When it is polled after it has completed, or anywhere but in the body whose `Co` made it.
-#[must_use = "a yield does nothing unless it is awaited"]
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Co, generator};
+///
+/// let numbers = generator(async |mut co: Co<u32>| {
+///     drop(co.yield_(1)); // It has not been awaited: nothing is yielded.
+///     co.yield_(2).await;
+/// });
+/// assert!(numbers.into_iter().eq([2]));
+/// ```
+#[must_use = "nothing is yielded unless this is awaited: `co.yield_(…).await`"]
 pub struct Yield<'co, Y, R> {
     sending: Sending<'co, Y, R>,
 }
@@ -175,7 +204,19 @@ impl<Y, R> fmt::Debug for Yield<'_, Y, R> {
 /// # Panics
 ///
 /// When it is polled after it has completed, or anywhere but in the body whose `Co` made it.
-#[must_use = "a yield does nothing unless it is awaited"]
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Co, generator};
+///
+/// let numbers = generator(async |mut co: Co<u32>| {
+///     let all = co.yield_all(1..3);
+///     all.await;
+/// });
+/// assert!(numbers.into_iter().eq([1, 2]));
+/// ```
+#[must_use = "nothing is yielded unless this is awaited: `co.yield_all(…).await`"]
 pub struct YieldAll<'co, I: Iterator> {
     items: I,
     sending: SendingAll<'co, I::Item>,
@@ -205,6 +246,20 @@ impl<I: Iterator> fmt::Debug for YieldAll<'_, I> {
 /// # Panics
 ///
 /// When it is polled anywhere but in the body whose `Co` made it.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Co, generator};
+///
+/// let mut echo = pin!(generator(async |mut co: Co<u32, u32>| {
+///     let first = co.argument().await;
+///     assert_eq!(first, Some(7)); // What it was started with,
+///     assert_eq!(co.argument().await, None); // which there is but once.
+/// }));
+/// assert!(echo.as_mut().resume(7).is_ok());
+/// ```
 #[must_use = "an argument is not taken unless this is awaited"]
 pub struct Argument<'co, Y, R> {
     key: &'co mut Key<Y, R>,

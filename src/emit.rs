@@ -41,7 +41,6 @@ impl<Y> Co<Y> {
     /// # Examples
     ///
     /// ```
-    /// use std::pin::pin;
     /// use std::time::Duration;
     /// use futures_util::stream::{FuturesUnordered, StreamExt};
     /// use tokio::time::sleep;
@@ -103,6 +102,24 @@ impl<Y> Co<Y> {
 ///
 /// A value's way through it costs two moves and two or three locks that nobody else holds more than
 /// a yield. Where there is one sub-future, yield.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use futures_util::future::join;
+/// use watertight::{Capacity, Co, async_generator};
+///
+/// # smol::block_on(async {
+/// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+///     let out = co.emitter(Capacity::items(1));
+///     out.forward(join(out.emit(1), out.emit(2))).await;
+/// }));
+/// assert_eq!(numbers.next().await, Some(1));
+/// assert_eq!(numbers.next().await, Some(2));
+/// assert_eq!(numbers.next().await, None);
+/// # });
+/// ```
 pub struct Emitter<'co, Y> {
     capacity: usize,
     state: Mutex<State<'co, Y>>,
@@ -166,6 +183,24 @@ impl<'co, Y> Emitter<'co, Y> {
     ///
     /// Dropped before it resolves, the future drops the value, which then will not be delivered.
     /// Where that must not happen, have a place first: [`reserve`](Emitter::reserve).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use futures_util::future::join;
+    /// use watertight::{Capacity, Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut words = pin!(async_generator(async |mut co: Co<&str>| {
+    ///     let out = co.emitter(Capacity::items(1));
+    ///     let (hello, world) = (out.emit("hello"), out.emit("world")); // Nothing has happened yet.
+    ///     out.forward(join(world, hello)).await;
+    /// }));
+    /// assert_eq!(words.next().await, Some("world")); // It was polled first.
+    /// assert_eq!(words.next().await, Some("hello"));
+    /// # });
+    /// ```
     #[inline]
     pub fn emit(&self, value: Y) -> Emit<'_, 'co, Y> {
         Emit { place: self.reserve(), value: Some(value) }
@@ -227,11 +262,54 @@ impl<'co, Y> Emitter<'co, Y> {
     ///
     /// When `work` does; when it is polled anywhere but in the body whose `Co` this is of, or after
     /// it has completed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Capacity, Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(async_generator(async |mut co: Co<usize>| {
+    ///     let out = co.emitter(Capacity::items(4));
+    ///     let work = async {
+    ///         out.emit(1).await;
+    ///         out.emit(2).await;
+    ///         "done"
+    ///     };
+    ///     let output = out.forward(work).await; // When all has been delivered.
+    ///     drop(out);
+    ///     co.yield_(output.len()).await;
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// assert_eq!(numbers.next().await, Some(2));
+    /// assert_eq!(numbers.next().await, Some(4));
+    /// # });
+    /// ```
     pub fn forward<F: Future>(&self, work: F) -> Forward<'_, 'co, Y, F> {
         Forward { emitter: self, work: Work::Running { work } }
     }
 
     /// How many values have been emitted and not yet delivered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Capacity, Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+    ///     let out = co.emitter(Capacity::items(2));
+    ///     out.emit(1).await;
+    ///     out.emit(2).await;
+    ///     assert_eq!(out.queued(), 2);
+    ///     out.forward(async {}).await;
+    ///     assert_eq!(out.queued(), 0);
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// # });
+    /// ```
     pub fn queued(&self) -> usize {
         lock(&self.state).queue.len()
     }
@@ -292,6 +370,21 @@ enum Turn {
 }
 
 /// The future of [`Emitter::reserve`].
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Capacity, Co, async_generator};
+///
+/// # smol::block_on(async {
+/// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+///     let out = co.emitter(Capacity::items(1));
+///     out.forward(async { out.reserve().await.emit(1) }).await;
+/// }));
+/// assert_eq!(numbers.next().await, Some(1));
+/// # });
+/// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Reserve<'e, 'co, Y> {
     emitter: &'e Emitter<'co, Y>,
@@ -379,6 +472,25 @@ impl<Y> fmt::Debug for Reserve<'_, '_, Y> {
 }
 
 /// A place in an [`Emitter`]'s queue that nobody else can have. Dropping it gives it back.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Capacity, Co, async_generator};
+///
+/// # smol::block_on(async {
+/// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+///     let out = co.emitter(Capacity::items(1));
+///     out.forward(async {
+///         drop(out.reserve().await); // Given back: otherwise the next would wait for ever.
+///         out.reserve().await.emit(1);
+///     })
+///     .await;
+/// }));
+/// assert_eq!(numbers.next().await, Some(1));
+/// # });
+/// ```
 #[must_use = "a place that is not used is given back at once"]
 pub struct Place<'e, 'co, Y> {
     emitter: &'e Emitter<'co, Y>,
@@ -386,6 +498,23 @@ pub struct Place<'e, 'co, Y> {
 
 impl<Y> Place<'_, '_, Y> {
     /// Has `value` yielded, in its turn. There is a place, so nothing has to be awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Capacity, Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+    ///     let out = co.emitter(Capacity::items(1));
+    ///     let place = out.reserve().await;
+    ///     place.emit(1); // At once: the place was there.
+    ///     out.forward(async {}).await;
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// # });
+    /// ```
     pub fn emit(self, value: Y) {
         let emitter = self.emitter;
         mem::forget(self); // Its place is the value's from here on.
@@ -414,6 +543,23 @@ impl<Y> fmt::Debug for Place<'_, '_, Y> {
 /// # Panics
 ///
 /// When it is polled after it has completed.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Capacity, Co, async_generator};
+///
+/// # smol::block_on(async {
+/// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+///     let out = co.emitter(Capacity::items(4));
+///     out.emit(1).await; // There is a place, so it has it at once,
+///     assert_eq!(out.queued(), 1);
+///     out.forward(async {}).await; // and this delivers it.
+/// }));
+/// assert_eq!(numbers.next().await, Some(1));
+/// # });
+/// ```
 #[must_use = "nothing is emitted unless this is awaited"]
 pub struct Emit<'e, 'co, Y> {
     place: Reserve<'e, 'co, Y>,
@@ -459,6 +605,26 @@ impl<Y> fmt::Debug for Emit<'_, '_, Y> {
 
 pin_project! {
     /// The future of [`Emitter::forward`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Capacity, Co, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(async_generator(async |mut co: Co<u32>| {
+    ///     let out = co.emitter(Capacity::items(1));
+    ///     let work = async {
+    ///         out.emit(1).await;
+    ///         "done"
+    ///     };
+    ///     assert_eq!(out.forward(work).await, "done"); // What the work ends with.
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     #[must_use = "nothing runs and nothing is yielded unless this is awaited"]
     pub struct Forward<'e, 'co, Y, F>
     where

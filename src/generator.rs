@@ -7,6 +7,7 @@ use core::task::{Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use crate::audit::Kind;
 use crate::body::Body;
 use crate::co::Co;
 use crate::resume::{Resume, Resumed, iterate_pinned};
@@ -32,12 +33,13 @@ use crate::resume::{Resume, Resumed, iterate_pinned};
 /// assert_eq!(squares.into_iter().collect::<Vec<_>>(), [1, 4, 9]);
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn generator<Y, R, B, F>(body: B) -> Gen<Y, F, R>
 where
     B: FnOnce(Co<Y, R>) -> F,
     F: Future,
 {
-    Gen { body: Body::new(body) }
+    Gen::of_kind(Kind::Gen, body)
 }
 
 pin_project! {
@@ -83,6 +85,24 @@ pin_project! {
     /// nobody will wake it: that panics, in every build.
     ///
     /// A body that loops for ever without yielding never gives control back, as any loop would.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, Gen, GeneratorState::*, generator};
+    ///
+    /// fn lines(text: &str) -> Gen<&str, impl Future<Output = usize>> {
+    ///     generator(async move |mut co: Co<_>| {
+    ///         co.yield_all(text.lines()).await;
+    ///         text.len()
+    ///     })
+    /// }
+    /// let mut lines = pin!(lines("one\ntwo"));
+    /// assert_eq!(lines.as_mut().resume(()), Ok(Yielded("one")));
+    /// assert_eq!(lines.as_mut().resume(()), Ok(Yielded("two")));
+    /// assert_eq!(lines.as_mut().resume(()), Ok(Complete(7)));
+    /// ```
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
     pub struct Gen<Y, F, R = ()>
     where
@@ -95,12 +115,29 @@ pin_project! {
 
 impl<Y, R, F: Future> Gen<Y, F, R> {
     /// Makes a generator from a body; see [`generator`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, Gen};
+    ///
+    /// let numbers = Gen::new(async |mut co: Co<u32>| co.yield_(1).await);
+    /// assert!(numbers.into_iter().eq([1]));
+    /// ```
     #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn new<B>(body: B) -> Self
     where
         B: FnOnce(Co<Y, R>) -> F,
     {
         generator(body)
+    }
+
+    /// One that the audit knows by another name.
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(crate) fn of_kind(kind: Kind, body: impl FnOnce(Co<Y, R>) -> F) -> Self {
+        Gen { body: Body::new(kind, body) }
     }
 
     /// Runs the body to its next yield or to its end.
@@ -118,6 +155,24 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
     ///
     /// If the body panics, if it awaits anything but its own yields, or if a destructor does that
     /// runs in this step. The generator is finished then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, GeneratorState::*, generator};
+    ///
+    /// let mut sum = pin!(generator(async |mut co: Co<u32, u32>| {
+    ///     let mut sum = co.argument().await.unwrap_or(0);
+    ///     while sum < 10 {
+    ///         sum += co.yield_(sum).await;
+    ///     }
+    ///     "enough"
+    /// }));
+    /// assert_eq!(sum.as_mut().resume(4), Ok(Yielded(4)));
+    /// assert_eq!(sum.as_mut().resume(5), Ok(Yielded(9)));
+    /// assert_eq!(sum.as_mut().resume(1), Ok(Complete("enough")));
+    /// ```
     #[inline]
     pub fn resume(self: Pin<&mut Self>, argument: R) -> Resumed<Y, F::Output, R> {
         let mut body = self.project().body;
@@ -134,12 +189,43 @@ impl<Y, R, F: Future> Gen<Y, F, R> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{pin::pin, rc::Rc};
+    /// use watertight::{Co, generator};
+    ///
+    /// let held = Rc::new(());
+    /// let mut numbers = pin!({
+    ///     let held = held.clone();
+    ///     generator(async move |mut co: Co<u32>| {
+    ///         co.yield_(1).await;
+    ///         drop(held);
+    ///     })
+    /// });
+    /// numbers.next();
+    /// assert!(numbers.as_mut().close());
+    /// assert_eq!(Rc::strong_count(&held), 1);
+    /// assert!(!numbers.as_mut().close()); // There was nothing left to do.
+    /// ```
     #[inline]
     pub fn close(self: Pin<&mut Self>) -> bool {
         self.project().body.close()
     }
 
     /// Whether the generator has finished: nothing will come, and it holds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, generator};
+    ///
+    /// let mut numbers = pin!(generator(async |mut co: Co<u32>| co.yield_(1).await));
+    /// assert_eq!((numbers.next(), numbers.is_finished()), (Some(1), false));
+    /// assert_eq!((numbers.next(), numbers.is_finished()), (None, true));
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.body.is_finished()

@@ -305,16 +305,24 @@ impl<'k, Y, R> Sending<'k, Y, R> {
                     }
                     return Poll::Pending;
                 }
-            } else if self.id == id.get() {
-                // SAFETY: as above.
-                let value = unsafe { &mut *(*slot).value.get() };
-                if value.is_none() {
-                    // SAFETY: valid for writes, being a reference. Not an assignment: that would
-                    // drop what was there, and though it is `None`, it must be seen to be so.
-                    unsafe { ptr::write(value, self.value.take()) };
-                    self.id = id.get(); // No change, but now visibly the slot's own.
+            } else {
+                // Taken before it is known that it may go, and put back if not: nothing has to lie in
+                // memory for the sake of what is rare. It halves what a step in a box takes.
+                let unsent = self.value.take();
+                if self.id == id.get() {
+                    // SAFETY: as above.
+                    let value = unsafe { &mut *(*slot).value.get() };
+                    if value.is_none() {
+                        // SAFETY: valid for writes, being a reference. Not an assignment: that would
+                        // drop what was there, and though it is `None`, it must be seen to be so.
+                        unsafe { ptr::write(value, unsent) };
+                        self.id = id.get(); // No change, but now visibly the slot's own.
+                    } else {
+                        self.value = unsent;
+                    }
+                    return Poll::Pending;
                 }
-                return Poll::Pending;
+                self.value = unsent;
             }
         }
         if self.id == DONE {

@@ -1,5 +1,11 @@
 #![doc = include_str!("../README.md")]
+// The README's pictures are beside it in the repository, where the rendered page cannot find them.
+#![doc = "<style>img[src^='pictures/'] { display: none }</style>"]
+// An example is copied as it stands, so it is to be as clean as the crate.
+#![doc(test(attr(deny(unused_imports, unused_must_use, unused_mut, unused_variables))))]
 #![no_std]
+// With this, and on a nightly compiler, what needs a feature says so in the documentation.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs, missing_debug_implementations, clippy::undocumented_unsafe_blocks)]
 
@@ -16,6 +22,14 @@ mod affinity;
 mod identity;
 #[forbid(unsafe_code)]
 mod unwind;
+
+#[cfg(not(feature = "audit"))]
+#[forbid(unsafe_code)]
+#[path = "audit/off.rs"]
+mod audit;
+#[cfg(feature = "audit")]
+#[forbid(unsafe_code)]
+pub mod audit;
 
 mod handoff; // All of the engine's unsafe code.
 
@@ -48,6 +62,9 @@ mod recursive; // Unsafe code in `arena` and `frames`.
 
 #[forbid(unsafe_code)]
 mod adopted;
+#[cfg(feature = "genawaiter")]
+#[forbid(unsafe_code)]
+mod adopted_coroutine;
 #[cfg(feature = "stream")]
 #[forbid(unsafe_code)]
 mod adopted_stream;
@@ -87,7 +104,11 @@ mod ext;
 #[forbid(unsafe_code)]
 mod stream_ext;
 
+pub mod guides;
+
 pub use adopted::Adopted;
+#[cfg(feature = "genawaiter")]
+pub use adopted_coroutine::AdoptedCoroutine;
 #[cfg(feature = "stream")]
 pub use adopted_stream::AdoptedStream;
 #[cfg(feature = "alloc")]
@@ -128,7 +149,9 @@ pub use recursive::{
 };
 pub use resume::{GeneratorState, Resume, ResumeError, Resumed};
 #[cfg(feature = "std")]
-pub use scope::{Scope, ScopeStats, Scoped, ScopedGen, scope, scope_under};
+pub use scope::{
+    Scope, ScopeStats, Scoped, ScopedAsyncGen, ScopedGen, ScopedStream, scope, scope_under,
+};
 #[cfg(feature = "std")]
 pub use stop::{
     Deadline, Releasable, ReleasableStream, Released, StopGuard, StopHandle, StopToken, Stoppable,

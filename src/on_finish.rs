@@ -12,6 +12,20 @@ use crate::resume::{
 use crate::unwind::Shield;
 
 /// How a generator ended.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{IteratorExt, Outcome};
+///
+/// let how = |take: usize| {
+///     let mut outcome = None;
+///     (0..3).on_finish(|how| outcome = Some(how)).take(take).for_each(drop);
+///     outcome
+/// };
+/// assert_eq!(how(4), Some(Outcome::Completed));
+/// assert_eq!(how(3), Some(Outcome::Dropped)); // Nobody has asked whether there is a fourth.
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It gave everything it had: the body returned, or the iterator ended.
@@ -48,6 +62,22 @@ pin_project! {
     /// A hook may panic. That reaches whoever ended the generator; what was being returned is
     /// dropped. If the generator itself is panicking, its panic goes on and the hook's is only
     /// reported (without the `std` feature that is an abort).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, Outcome, generator};
+    ///
+    /// let mut told = None;
+    /// {
+    ///     let numbers = generator(async |mut co: Co<u32>| co.yield_all(0..).await);
+    ///     let mut numbers = pin!(numbers.on_finish(|outcome| told = Some(outcome)));
+    ///     numbers.next();
+    ///     numbers.as_mut().close();
+    /// }
+    /// assert_eq!(told, Some(Outcome::Stopped));
+    /// ```
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
     pub struct OnFinish<G, H>
     where
@@ -72,9 +102,21 @@ pin_project! {
     }
 }
 
-/// The outcome of a generator that is cut short, if it had not ended without having reported that.
+/// The outcome of a generator that is cut short, if it had not ended without having reported that, or
+/// been ended by somebody else.
 pub(crate) fn ended<G: Resume>(generator: &G, outcome: Outcome) -> Outcome {
-    if generator.is_released() { Outcome::Completed } else { outcome }
+    outcome.unless(generator.is_released(), generator.is_finished())
+}
+
+impl Outcome {
+    /// This, unless it had been released by an end of its own, or finished by somebody else.
+    pub(crate) fn unless(self, released: bool, finished: bool) -> Outcome {
+        match (released, finished) {
+            (true, _) => Outcome::Completed,
+            (false, true) => Outcome::Stopped,
+            (false, false) => self,
+        }
+    }
 }
 
 /// How a step has ended its generator, if it has.
@@ -133,7 +175,18 @@ impl<H: FnOnce(Outcome)> Drop for Guard<'_, H> {
 }
 
 impl<G: Resume, H: FnOnce(Outcome)> OnFinish<G, H> {
-    /// Has `hook` called when `generator` has ended.
+    /// Has `hook` called when `generator` has ended. No allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Adopted, OnFinish, Outcome};
+    ///
+    /// let mut told = None;
+    /// let numbers = OnFinish::new(Adopted::new(0..3), |outcome| told = Some(outcome));
+    /// assert_eq!(numbers.count(), 3);
+    /// assert_eq!(told, Some(Outcome::Completed));
+    /// ```
     #[inline]
     pub fn new(generator: G, hook: H) -> Self {
         // The outcome is overwritten by the drop.

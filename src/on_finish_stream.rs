@@ -18,6 +18,21 @@ pin_project! {
     /// The hook is called exactly once, with the [`Outcome`], after everything the stream held has been
     /// released and before the call that ended it returns, on the thread that made that call. It may
     /// panic as that of an [`OnFinish`](crate::OnFinish).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, Outcome, PollNext, async_generator};
+    ///
+    /// let mut told = None;
+    /// {
+    ///     let numbers = async_generator(async |mut co: Co<u32>| co.yield_all(0..).await);
+    ///     let mut numbers = pin!(numbers.on_finish(|outcome| told = Some(outcome)));
+    ///     numbers.as_mut().close_now();
+    /// }
+    /// assert_eq!(told, Some(Outcome::Stopped));
+    /// ```
     #[must_use = "streams are lazy and do nothing unless polled"]
     pub struct OnFinishStream<G, H>
     where
@@ -42,13 +57,28 @@ pin_project! {
     }
 }
 
-/// The outcome of one that is cut short, if it had not ended without having reported that.
-fn ended<G: PollNext>(generator: &G, outcome: Outcome) -> Outcome {
-    if generator.is_released() { Outcome::Completed } else { outcome }
+/// As for a generator that is resumed.
+pub(crate) fn ended<G: PollNext + ?Sized>(generator: &G, outcome: Outcome) -> Outcome {
+    outcome.unless(generator.is_released(), generator.is_finished())
 }
 
 impl<G: PollNext, H: FnOnce(Outcome)> OnFinishStream<G, H> {
-    /// Has `hook` called when `generator` has ended.
+    /// Has `hook` called when `generator` has ended. No allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, OnFinishStream, Outcome, PollNext, async_generator};
+    ///
+    /// let mut told = None;
+    /// {
+    ///     let numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await);
+    ///     let mut numbers = pin!(OnFinishStream::new(numbers, |outcome| told = Some(outcome)));
+    ///     assert!(numbers.as_mut().close_now());
+    /// }
+    /// assert_eq!(told, Some(Outcome::Stopped));
+    /// ```
     #[inline]
     pub fn new(generator: G, hook: H) -> Self {
         // The outcome is overwritten by the drop.
@@ -62,12 +92,13 @@ impl<G: PollNext, H: FnOnce(Outcome)> PollNext for OnFinishStream<G, H> {
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<G::Item>> {
-        let this = self.project();
+        let mut this = self.project();
         let guard = Guard(this.ending, Outcome::Panicked);
-        let polled = this.generator.poll_next(cx);
+        let polled = this.generator.as_mut().poll_next(cx);
         forget(guard);
         if let Poll::Ready(None) = polled {
-            this.ending.call(Outcome::Completed);
+            // If it has not come to its end, somebody else has ended it.
+            this.ending.call(ended(&*this.generator, Outcome::Stopped));
         }
         polled
     }

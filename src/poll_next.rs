@@ -22,6 +22,53 @@ use crate::resume::{GeneratorState, Resumed};
 /// - A poll that is pending has kept the waker, or a clone of it will wake when there is something
 ///   to do. Nothing is lost if the generator is then not polled again for a while, or by another
 ///   task.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::{Pin, pin};
+/// use std::task::{Context, Poll, ready};
+/// use watertight::{Co, PollNext, async_generator};
+///
+/// /// Counts what comes.
+/// struct Counted<G> {
+///     generator: G,
+///     count: usize,
+/// }
+///
+/// impl<G: PollNext + Unpin> PollNext for Counted<G> {
+///     type Item = (usize, G::Item);
+///
+///     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+///         let item = ready!(Pin::new(&mut self.generator).poll_next(cx));
+///         self.count += 1;
+///         Poll::Ready(item.map(|item| (self.count, item)))
+///     }
+///
+///     fn close_now(mut self: Pin<&mut Self>) -> bool {
+///         Pin::new(&mut self.generator).close_now()
+///     }
+///
+///     fn is_finished(&self) -> bool {
+///         self.generator.is_finished()
+///     }
+/// }
+///
+/// # smol::block_on(async {
+/// let generator = pin!(async_generator(async |mut co: Co<char>| co.yield_all('a'..='b').await));
+/// let mut counted = Counted { generator, count: 0 };
+/// assert_eq!(poll_fn(|cx| Pin::new(&mut counted).poll_next(cx)).await, Some((1, 'a')));
+/// # });
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an asynchronous generator",
+    label = "cannot be polled for its next item",
+    note = "a `Stream` is made one by `AdoptedStream::new(stream)`; in a scope there is \
+            `s.adopt_stream(stream)`; what `StreamExt` adds to streams does it by itself",
+    note = "a `generator` and an iterator are resumed and not polled: see `Resume`, or make it with \
+            `async_generator`, which takes the same body"
+)]
 pub trait PollNext {
     /// What it yields.
     type Item;
@@ -121,6 +168,26 @@ impl<G: PollNext + Unpin + ?Sized> PollNext for &mut G {
 /// # Panics
 ///
 /// When the body does; the generator is finished then.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use std::time::Duration;
+/// use tokio::time::{sleep, timeout};
+/// use watertight::{Co, async_generator};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let mut slow = pin!(async_generator(async |mut co: Co<u32>| {
+///     sleep(Duration::from_secs(2)).await;
+///     co.yield_(1).await;
+/// }));
+/// // The first is given up. The body sleeps on where it was.
+/// assert!(timeout(Duration::from_secs(1), slow.next()).await.is_err());
+/// assert_eq!(slow.next().await, Some(1));
+/// # }
+/// ```
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Next<'g, G: ?Sized> {
     generator: Pin<&'g mut G>,

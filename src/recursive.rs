@@ -8,6 +8,7 @@ use core::pin::Pin;
 use core::task::{Poll, Waker};
 
 use crate::affinity::{OneThread, Threads};
+use crate::audit::{Kind, Record};
 use crate::generator::foreign_await;
 use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate};
 use crate::try_gen::Failure;
@@ -30,12 +31,45 @@ use frames::{Advance, Frames};
 pub use frames::{Carries, RecursiveCo};
 
 /// The [`RecursiveCo`] of a generator that can go to other threads.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{SendRecursiveCo, recursive_send};
+///
+/// fn twice(mut co: SendRecursiveCo<'_, u32>, number: u32) -> impl Future<Output = ()> + Send {
+///     async move {
+///         co.yield_(number).await;
+///         co.yield_(number).await;
+///     }
+/// }
+/// assert!(recursive_send(|co| twice(co, 7)).eq([7, 7]));
+/// ```
 pub type SendRecursiveCo<'a, Y, R = ()> = RecursiveCo<'a, Y, R, Threads>;
 
 /// A [`Recursive`] generator that can go to other threads. Made by [`recursive_send`].
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{SendRecursive, recursive_send};
+///
+/// let numbers: SendRecursive<'static, u32> = recursive_send(async |mut co| co.yield_(1).await);
+/// assert_eq!(std::thread::spawn(move || numbers.count()).join().unwrap(), 1);
+/// ```
 pub type SendRecursive<'a, Y, R = (), T = ()> = Recursive<'a, Y, R, T, Threads>;
 
 /// A [`TryRecursive`] generator that can go to other threads. Made by [`try_recursive_send`].
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{SendTryRecursive, try_recursive_send};
+///
+/// let numbers: SendTryRecursive<'static, u32, String> =
+///     try_recursive_send(async |_| Err("nothing there".to_owned()));
+/// assert_eq!(std::thread::spawn(move || numbers.count()).join().unwrap(), 1); // The error.
+/// ```
 pub type SendTryRecursive<'a, Y, E> = TryRecursive<'a, Y, E, Threads>;
 
 /// Makes a generator whose body can delegate to children, and those to theirs, with
@@ -74,12 +108,13 @@ pub type SendTryRecursive<'a, Y, E> = TryRecursive<'a, Y, E, Threads>;
 /// assert!(recursive(|co| in_order(co, &tree)).eq(&[1, 2, 3]));
 /// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn recursive<'a, Y, R, B, F>(body: B) -> Recursive<'a, Y, R, F::Output>
 where
     B: FnOnce(RecursiveCo<'a, Y, R>) -> F,
     F: Future + 'a,
 {
-    Recursive::new(body)
+    Recursive::new(Kind::Recursive, body)
 }
 
 /// Like [`recursive`], for a generator that can go to other threads, where it can be prefetched or
@@ -106,12 +141,13 @@ where
 /// assert!(numbers.eq([2, 4, 2]));
 /// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn recursive_send<'a, Y, R, B, F>(body: B) -> SendRecursive<'a, Y, R, F::Output>
 where
     B: FnOnce(SendRecursiveCo<'a, Y, R>) -> F,
     F: Future<Output: Send> + Send + 'a,
 {
-    Recursive::new(body)
+    Recursive::new(Kind::Recursive, body)
 }
 
 /// Makes a [`recursive`] generator whose root can fail: it returns `Result<(), E>`, and the items are
@@ -152,23 +188,47 @@ where
 /// assert_eq!(bad.next(), None);
 /// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn try_recursive<'a, Y, E, B, F>(body: B) -> TryRecursive<'a, Y, E>
 where
     B: FnOnce(RecursiveCo<'a, Y>) -> F,
     F: Future<Output = Result<(), E>> + 'a,
 {
-    TryRecursive { generator: Recursive::new(body), failure: Failure::default() }
+    let generator = Recursive::new(Kind::TryRecursive, body);
+    TryRecursive { generator, failure: Failure::default() }
 }
 
 /// Like [`try_recursive`], for a generator that can go to other threads; see [`recursive_send`].
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Capacity, SendRecursiveCo, try_recursive_send};
+///
+/// fn numbers(
+///     mut co: SendRecursiveCo<'_, u32>,
+///     text: &'static str,
+/// ) -> impl Future<Output = Result<(), &'static str>> + Send {
+///     async move {
+///         for word in text.split(' ') {
+///             co.yield_(word.parse().map_err(|_| word)?).await;
+///         }
+///         Ok(())
+///     }
+/// }
+/// let good = try_recursive_send(async |mut co| co.yield_from(|co| numbers(co, "1 2")).await);
+/// assert!(good.prefetch(Capacity::items(4)).eq([Ok(1), Ok(2)]));
+/// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn try_recursive_send<'a, Y, E, B, F>(body: B) -> SendTryRecursive<'a, Y, E>
 where
     B: FnOnce(SendRecursiveCo<'a, Y>) -> F,
     F: Future<Output = Result<(), E>> + Send + 'a,
     E: Send,
 {
-    TryRecursive { generator: Recursive::new(body), failure: Failure::default() }
+    let generator = Recursive::new(Kind::TryRecursive, body);
+    TryRecursive { generator, failure: Failure::default() }
 }
 
 /// A generator whose bodies delegate to one another. Made by [`recursive`] and [`recursive_send`]; an
@@ -200,10 +260,30 @@ where
 ///
 /// A body that awaits anything but the futures of its own [`RecursiveCo`] cannot make progress: that
 /// panics, in every build.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{RecursiveCo, recursive};
+///
+/// async fn countdown(mut co: RecursiveCo<'_, u32>, from: u32) {
+///     co.yield_(from).await;
+///     if from > 0 {
+///         co.yield_from(|co| countdown(co, from - 1)).await;
+///     }
+/// }
+/// let mut numbers = recursive(|co| countdown(co, 1_000_000));
+/// assert_eq!(numbers.nth(100_000), Some(900_000));
+/// assert_eq!(numbers.depth(), 100_000); // Children, one above the other.
+/// assert!(numbers.close()); // Dropped one after the other, on a small stack.
+/// assert_eq!(numbers.allocated(), 0);
+/// ```
 #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
 pub struct Recursive<'a, Y, R = (), T = (), K = OneThread> {
     frames: Option<Frames<'a, Y, R, T, K>>,
     poison: Poison,
+    // Last: it is there for as long as the bodies are.
+    record: Record,
 }
 
 // As for any iterator adaptor: after a panic it is finished.
@@ -211,24 +291,29 @@ impl<Y, R, T, K> UnwindSafe for Recursive<'_, Y, R, T, K> {}
 impl<Y, R, T, K> RefUnwindSafe for Recursive<'_, Y, R, T, K> {}
 
 /// Ends the generator if the step that it guards panics.
-struct Running<'g, 'a, Y, R, T, K>(&'g mut Recursive<'a, Y, R, T, K>);
+struct Running<'g, 'a, Y, R, T, K> {
+    frames: &'g mut Option<Frames<'a, Y, R, T, K>>,
+    poison: &'g mut Poison,
+}
 
 impl<Y, R, T, K> Drop for Running<'_, '_, Y, R, T, K> {
     #[cold]
     fn drop(&mut self) {
-        self.0.poison.take_over(Pin::new(&mut self.0.frames), None);
+        self.poison.take_over(Pin::new(&mut *self.frames), None);
     }
 }
 
 impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     #[inline]
-    fn new<B, F>(body: B) -> Self
+    #[cfg_attr(feature = "audit", track_caller)]
+    fn new<B, F>(kind: Kind, body: B) -> Self
     where
         B: FnOnce(RecursiveCo<'a, Y, R, K>) -> F,
         F: Future<Output = T> + 'a,
         K: Carries<F>,
     {
-        Recursive { frames: Some(Frames::new(body)), poison: Poison::new() }
+        let frames = Some(Frames::new(body));
+        Recursive { frames, poison: Poison::new(), record: Record::of::<Y, F>(kind) }
     }
 
     /// Lets the generator be at most so deep: a body with `limit` bodies below it, the root among
@@ -236,6 +321,18 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     ///
     /// [`try_yield_from`](RecursiveCo::try_yield_from) gives an error then, `yield_from` panics.
     /// Without this, memory is the limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{RecursiveCo, recursive};
+    ///
+    /// async fn for_ever(mut co: RecursiveCo<'_, u32>, depth: u32) {
+    ///     co.yield_(depth).await;
+    ///     co.try_yield_from(|co| for_ever(co, depth + 1)).await.ok();
+    /// }
+    /// assert_eq!(recursive(|co| for_ever(co, 0)).max_depth(100).count(), 101);
+    /// ```
     pub fn max_depth(mut self, limit: usize) -> Self {
         if let Some(frames) = &mut self.frames {
             frames.set_limit(limit);
@@ -244,12 +341,39 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     }
 
     /// How deep it is at this moment: how many bodies, the root not among them, are suspended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{RecursiveCo, recursive};
+    ///
+    /// async fn down(mut co: RecursiveCo<'_, u32>, n: u32) {
+    ///     co.yield_(n).await;
+    ///     if n > 0 {
+    ///         co.yield_from(|co| down(co, n - 1)).await;
+    ///     }
+    /// }
+    /// let mut numbers = recursive(|co| down(co, 2));
+    /// assert_eq!((numbers.next(), numbers.depth()), (Some(2), 0)); // In the root.
+    /// assert_eq!((numbers.next(), numbers.depth()), (Some(1), 1)); // In its child.
+    /// ```
     pub fn depth(&self) -> usize {
         self.frames.as_ref().map_or(0, Frames::depth)
     }
 
     /// How many bytes of memory it has, in use or not. Takes time in proportion to the number of its
     /// pieces.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::recursive;
+    ///
+    /// let mut numbers = recursive(async |mut co| co.yield_all([1, 2]).await);
+    /// assert!(numbers.allocated() > 0);
+    /// assert_eq!(numbers.by_ref().count(), 2);
+    /// assert_eq!(numbers.allocated(), 0); // It has come to its end.
+    /// ```
     pub fn allocated(&self) -> usize {
         self.frames.as_ref().map_or(0, Frames::allocated)
     }
@@ -265,6 +389,25 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     ///
     /// If a body does, or awaits anything but its own yields and children, or a destructor that runs
     /// in this step. The generator is finished then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{GeneratorState, RecursiveCo, recursive};
+    ///
+    /// // Each child is asked for its part of the sum.
+    /// async fn sum(mut co: RecursiveCo<'_, &'static str, u32>, left: u32) -> u32 {
+    ///     let part = co.yield_("next?").await;
+    ///     match left {
+    ///         0 => part,
+    ///         _ => part + co.yield_from(|co| sum(co, left - 1)).await,
+    ///     }
+    /// }
+    /// let mut asks = recursive(|co| sum(co, 1));
+    /// assert_eq!(asks.resume(0), Ok(GeneratorState::Yielded("next?"))); // To begin with; not a part.
+    /// assert_eq!(asks.resume(20), Ok(GeneratorState::Yielded("next?")));
+    /// assert_eq!(asks.resume(3), Ok(GeneratorState::Complete(23)));
+    /// ```
     #[inline]
     pub fn resume(&mut self, argument: R) -> Resumed<Y, T, R> {
         match self.step(Waker::noop(), argument) {
@@ -279,9 +422,12 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
         if self.poison.is_set() {
             self.frames = None;
         }
-        let running = Running(self);
-        let advance = match &mut running.0.frames {
-            Some(frames) => frames.advance(caller, Some(argument)),
+        let running = Running { frames: &mut self.frames, poison: &mut self.poison };
+        let (advance, step) = match &mut *running.frames {
+            Some(frames) => {
+                let step = self.record.begin();
+                (frames.advance(caller, Some(argument)), step)
+            }
             None => {
                 mem::forget(running);
                 return Poll::Ready(Err(ResumeError::new(argument)));
@@ -289,12 +435,22 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
         };
         mem::forget(running);
         match advance {
-            Advance::Yielded(value) => Poll::Ready(Ok(GeneratorState::Yielded(value))),
+            Advance::Yielded(value) => {
+                step.yielded();
+                Poll::Ready(Ok(GeneratorState::Yielded(value)))
+            }
             Advance::Complete => match self.frames.take() {
-                Some(frames) => Poll::Ready(Ok(GeneratorState::Complete(frames.into_output()))),
+                Some(frames) => {
+                    let output = frames.into_output();
+                    step.finished();
+                    Poll::Ready(Ok(GeneratorState::Complete(output)))
+                }
                 None => unreachable!("it has just ended"),
             },
-            Advance::Waiting => Poll::Pending,
+            Advance::Waiting => {
+                step.waits();
+                Poll::Pending
+            }
         }
     }
 
@@ -302,7 +458,9 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     #[cold]
     #[inline(never)]
     fn fail(&mut self, panic: fn() -> !) -> ! {
-        let _running = Running(self); // Ends the generator.
+        self.record.finish();
+        // Ends the generator.
+        let _running = Running { frames: &mut self.frames, poison: &mut self.poison };
         panic()
     }
 
@@ -313,13 +471,42 @@ impl<'a, Y, R, T, K> Recursive<'a, Y, R, T, K> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use watertight::recursive;
+    ///
+    /// let held = Rc::new(());
+    /// let body_holds = held.clone();
+    /// let mut numbers = recursive(async move |mut co| {
+    ///     let _held = body_holds;
+    ///     co.yield_all(0..).await;
+    /// });
+    /// assert_eq!(numbers.next(), Some(0));
+    /// assert!(numbers.close());
+    /// assert_eq!(Rc::strong_count(&held), 1);
+    /// assert!(numbers.is_finished());
+    /// ```
     pub fn close(&mut self) -> bool {
         let live = !self.is_finished();
+        self.record.finish();
         self.frames = None;
         live
     }
 
     /// Whether the generator has finished: nothing will come, and it holds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::recursive;
+    ///
+    /// let mut numbers = recursive(async |mut co| co.yield_(1).await);
+    /// assert_eq!((numbers.next(), numbers.is_finished()), (Some(1), false));
+    /// assert_eq!((numbers.next(), numbers.is_finished()), (None, true));
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.poison.is_set() || self.frames.is_none()
@@ -365,6 +552,25 @@ impl<Y, R, T, K> fmt::Debug for Recursive<'_, Y, R, T, K> {
 /// everything said of [`Recursive`] holds here.
 ///
 /// To the [`Resume`] trait it is a generator that yields `Result<Y, E>` and ends with `()`.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{RecursiveCo, try_recursive};
+///
+/// async fn down(mut co: RecursiveCo<'_, u32>, n: u32) -> Result<(), String> {
+///     co.yield_(n).await;
+///     match n.checked_sub(1) {
+///         Some(n) => co.yield_from(|co| down(co, n)).await, // Errors go up.
+///         None => Err("below zero".to_owned()),
+///     }
+/// }
+/// let mut numbers = try_recursive(|co| down(co, 1));
+/// assert_eq!(numbers.next(), Some(Ok(1)));
+/// assert_eq!(numbers.next(), Some(Ok(0)));
+/// assert_eq!(numbers.next(), Some(Err("below zero".to_owned())));
+/// assert!(numbers.next().is_none());
+/// ```
 #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
 pub struct TryRecursive<'a, Y, E, K = OneThread> {
     generator: Recursive<'a, Y, (), Result<(), E>, K>,

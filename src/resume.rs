@@ -5,6 +5,20 @@ use core::ops::DerefMut;
 use core::pin::Pin;
 
 /// What a resumed generator came back with.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Co, GeneratorState, generator};
+///
+/// let mut numbers = pin!(generator(async |mut co: Co<u32>| {
+///     co.yield_(1).await;
+///     "over"
+/// }));
+/// assert_eq!(numbers.as_mut().resume(()), Ok(GeneratorState::Yielded(1)));
+/// assert_eq!(numbers.as_mut().resume(()), Ok(GeneratorState::Complete("over")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GeneratorState<Y, T> {
     /// The body yielded a value and is suspended.
@@ -14,6 +28,18 @@ pub enum GeneratorState<Y, T> {
 }
 
 /// A generator was resumed after it had finished. Gives the argument back.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Co, generator};
+///
+/// let mut ended = pin!(generator(async |_: Co<u32, String>| {}));
+/// assert!(ended.as_mut().resume("first".to_owned()).is_ok());
+/// let refused = ended.as_mut().resume("second".to_owned()).unwrap_err();
+/// assert_eq!(refused.into_argument(), "second");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("generator resumed after it had finished")]
 pub struct ResumeError<R> {
@@ -21,12 +47,59 @@ pub struct ResumeError<R> {
 }
 
 impl<R> ResumeError<R> {
+    /// What a [`Resume`] of your own refuses an argument with, when it has finished.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use watertight::{GeneratorState, Resume, ResumeError, Resumed};
+    ///
+    /// /// Gives what it is given, so many times.
+    /// struct Echo(u32);
+    ///
+    /// impl Resume for Echo {
+    ///     type Argument = char;
+    ///     type Yield = char;
+    ///     type Return = ();
+    ///
+    ///     fn resume(mut self: Pin<&mut Self>, argument: char) -> Resumed<char, (), char> {
+    ///         match self.0.checked_sub(1) {
+    ///             Some(left) => self.0 = left,
+    ///             None => return Err(ResumeError::new(argument)),
+    ///         }
+    ///         Ok(GeneratorState::Yielded(argument))
+    ///     }
+    ///
+    ///     fn close(mut self: Pin<&mut Self>) -> bool {
+    ///         std::mem::take(&mut self.0) > 0
+    ///     }
+    ///
+    ///     fn is_finished(&self) -> bool {
+    ///         self.0 == 0
+    ///     }
+    /// }
+    /// let mut echo = Echo(1);
+    /// assert_eq!(Pin::new(&mut echo).resume('a'), Ok(GeneratorState::Yielded('a')));
+    /// assert_eq!(Pin::new(&mut echo).resume('b').unwrap_err().into_argument(), 'b');
+    /// ```
     #[inline(always)]
-    pub(crate) fn new(argument: R) -> Self {
+    pub fn new(argument: R) -> Self {
         ResumeError { argument }
     }
 
     /// The argument that could not be delivered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, generator};
+    ///
+    /// let mut ended = generator(async |_: Co<u32, String>| {}).boxed();
+    /// assert!(ended.resume("first".to_owned()).is_ok());
+    /// let refused = ended.resume("second".to_owned()).unwrap_err();
+    /// assert_eq!(refused.into_argument(), "second");
+    /// ```
     #[inline]
     pub fn into_argument(self) -> R {
         self.argument
@@ -40,6 +113,21 @@ impl<R> fmt::Debug for ResumeError<R> {
 }
 
 /// The outcome of [`Resume::resume`]: a step, or the argument back from a finished generator.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{GeneratorState::*, Resumed};
+///
+/// fn say(step: Resumed<u32, (), String>) -> String {
+///     match step {
+///         Ok(Yielded(number)) => format!("{number}"),
+///         Ok(Complete(())) => "the end".to_owned(),
+///         Err(refused) => format!("{:?} was not taken", refused.into_argument()),
+///     }
+/// }
+/// assert_eq!(say(Ok(Yielded(1))), "1");
+/// ```
 pub type Resumed<Y, T, R> = Result<GeneratorState<Y, T>, ResumeError<R>>;
 
 /// A generator that can be resumed: implemented by all of this crate's, so that a wrapper can be
@@ -51,6 +139,56 @@ pub type Resumed<Y, T, R> = Result<GeneratorState<Y, T>, ResumeError<R>>;
 ///   every `resume` gives its argument back in a [`ResumeError`] and runs nothing.
 /// - When a call finishes the generator, what the generator captured is dropped before that call
 ///   returns.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::{Pin, pin};
+/// use watertight::{Co, GeneratorState::*, Resume, Resumed, generator};
+///
+/// /// Yields the number of each value with it.
+/// struct Counted<G> {
+///     generator: G,
+///     count: usize,
+/// }
+///
+/// impl<G: Resume + Unpin> Resume for Counted<G> {
+///     type Argument = G::Argument;
+///     type Yield = (usize, G::Yield);
+///     type Return = G::Return;
+///
+///     fn resume(
+///         mut self: Pin<&mut Self>,
+///         argument: G::Argument,
+///     ) -> Resumed<Self::Yield, G::Return, G::Argument> {
+///         self.count += 1;
+///         Ok(match Pin::new(&mut self.generator).resume(argument)? {
+///             Yielded(value) => Yielded((self.count, value)),
+///             Complete(value) => Complete(value),
+///         })
+///     }
+///
+///     fn close(mut self: Pin<&mut Self>) -> bool {
+///         Pin::new(&mut self.generator).close()
+///     }
+///
+///     fn is_finished(&self) -> bool {
+///         self.generator.is_finished()
+///     }
+/// }
+///
+/// let generator = pin!(generator(async |mut co: Co<char>| co.yield_all('a'..='b').await));
+/// let mut counted = Counted { generator, count: 0 };
+/// assert_eq!(Pin::new(&mut counted).resume(()), Ok(Yielded((1, 'a'))));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a generator",
+    label = "cannot be resumed",
+    note = "an iterator is made a generator by `Adopted::new(iterator)`; in a scope there is \
+            `s.adopt(iterator)`; what `IteratorExt` adds to iterators does it by itself",
+    note = "an asynchronous generator and a `Stream` are polled and not resumed: see `PollNext`, \
+            `ReleasableStream`, `StreamExt`"
+)]
 pub trait Resume {
     /// What the generator is given each time it is resumed.
     type Argument;

@@ -26,14 +26,30 @@ use crate::try_async_gen::TryAsyncGen;
 ///
 /// Other crates have traits of this name. None of the methods has the name of one of theirs, so both
 /// can be imported: `use watertight::StreamExt as _`.
+///
+/// # Examples
+///
+/// ```
+/// use futures_util::stream;
+/// use watertight::StreamExt as _;
+///
+/// # smol::block_on(async {
+/// let (mut numbers, stop) = stream::iter(0..).releasable();
+/// assert_eq!(numbers.next().await, Some(0));
+/// stop.stop(); // The stream is dropped here.
+/// assert_eq!(numbers.next().await, None);
+/// # });
+/// ```
 pub trait StreamExt: Stream + Sized {
     /// The stream as an asynchronous generator, which drops it as soon as it has ended.
+    #[cfg_attr(feature = "audit", track_caller)]
     fn into_generator(self) -> AdoptedStream<Self> {
         AdoptedStream::new(self)
     }
 
     /// Has `hook` called once, with the [`Outcome`], when the stream has ended and has been released;
     /// see [`OnFinishStream`]. Before `releasable` and the like: then a stop calls it, too.
+    #[cfg_attr(feature = "audit", track_caller)]
     fn on_finish<H>(self, hook: H) -> OnFinishStream<AdoptedStream<Self>, H>
     where
         H: FnOnce(Outcome),
@@ -44,6 +60,7 @@ pub trait StreamExt: Stream + Sized {
     /// Lets it be stopped and released from anywhere, whatever it is waiting for. See
     /// [`ReleasableStream`].
     #[cfg(feature = "std")]
+    #[cfg_attr(feature = "audit", track_caller)]
     fn releasable(self) -> (ReleasableStream<AdoptedStream<Self>>, StopHandle)
     where
         Self: Send + 'static,
@@ -55,6 +72,7 @@ pub trait StreamExt: Stream + Sized {
 
     /// Lets it be stopped and released together with everything else under `group`.
     #[cfg(feature = "std")]
+    #[cfg_attr(feature = "audit", track_caller)]
     fn releasable_under(self, group: &StopHandle) -> ReleasableStream<AdoptedStream<Self>>
     where
         Self: Send + 'static,
@@ -65,6 +83,7 @@ pub trait StreamExt: Stream + Sized {
     /// Has it run ahead of its consumer by at most `capacity` items, in a future to be spawned or
     /// polled alongside. See [`prefetch_stream`].
     #[cfg(feature = "std")]
+    #[cfg_attr(feature = "audit", track_caller)]
     fn prefetch(self, capacity: Capacity) -> (TaskStream<Self::Item>, Driver<Self>) {
         prefetch_stream(self, capacity)
     }
@@ -80,6 +99,7 @@ macro_rules! extend {
             /// Has `hook` called once, with the [`Outcome`], when the generator has ended and has been
             /// released; see [`OnFinishStream`]. Before `releasable`: then a stop calls it, too.
             #[inline]
+            #[cfg_attr(feature = "audit", track_caller)]
             pub fn on_finish<Hook: FnOnce(Outcome)>(
                 self,
                 hook: Hook,
@@ -90,6 +110,7 @@ macro_rules! extend {
             /// Lets the generator be stopped and released from anywhere, whatever it is waiting for.
             /// See [`ReleasableStream`].
             #[cfg(feature = "std")]
+            #[cfg_attr(feature = "audit", track_caller)]
             pub fn releasable(self) -> (ReleasableStream<Self>, StopHandle)
             where
                 Self: Send + 'static,
@@ -101,6 +122,7 @@ macro_rules! extend {
 
             /// Lets the generator be stopped and released together with everything else under `group`.
             #[cfg(feature = "std")]
+            #[cfg_attr(feature = "audit", track_caller)]
             pub fn releasable_under(self, group: &StopHandle) -> ReleasableStream<Self>
             where
                 Self: Send + 'static,

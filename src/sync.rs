@@ -1,29 +1,36 @@
-//! What threads share: std's own types, or, in the model checker, loom's.
+//! What threads share: std's own types, or, under a checker, those of loom or of shuttle.
 //!
 //! Everything that two threads of this crate can meet at is taken from here, so that
-//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom` explores it. `Arc` is std's even then:
+//! `.ci/loom` explores all of it, and `.ci/shuttle` as many schedules of larger programs as it is told to.
+//! They have manifests of their own, so nobody else depends on either; and names of the crate's own to ask
+//! for them, because with `--cfg loom` somebody else's program is being checked. `Arc` is std's even then:
 //! nothing here relies on a reference count for the order of anything but its own memory.
 
 use core::cell::Cell;
 use core::ptr;
 
-#[cfg(not(loom))]
+#[cfg(watertight_loom)]
+use loom as checker;
+#[cfg(watertight_shuttle)]
+use shuttle as checker;
+
+#[cfg(not(any(watertight_loom, watertight_shuttle)))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicUsize, fence},
 };
 
-#[cfg(loom)]
-pub(crate) use loom::sync::{
+#[cfg(any(watertight_loom, watertight_shuttle))]
+pub(crate) use checker::sync::{
     Condvar, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicUsize, fence},
 };
 
-/// Threads that own what they use. Those that borrow are std's, and not for the model checker.
+/// Threads that own what they use. Those that borrow are std's, and not for a checker.
 pub(crate) mod thread {
-    #[cfg(loom)]
-    pub(crate) use loom::thread::{Builder, JoinHandle, current};
-    #[cfg(not(loom))]
+    #[cfg(any(watertight_loom, watertight_shuttle))]
+    pub(crate) use super::checker::thread::{Builder, JoinHandle, current};
+    #[cfg(not(any(watertight_loom, watertight_shuttle)))]
     pub(crate) use std::thread::{Builder, JoinHandle, current};
 }
 
@@ -53,7 +60,7 @@ pub(crate) fn wait_until<'a, T>(
 }
 
 /// A number that this thread has and no other one that is running. Never 0.
-#[cfg(not(loom))]
+#[cfg(not(any(watertight_loom, watertight_shuttle)))]
 #[inline]
 pub(crate) fn here() -> usize {
     std::thread_local! {
@@ -63,17 +70,17 @@ pub(crate) fn here() -> usize {
     HERE.with(|here| core::ptr::from_ref(here).addr())
 }
 
-// Loom's threads share a real one.
-#[cfg(loom)]
+// The threads of a checker share a real one.
+#[cfg(any(watertight_loom, watertight_shuttle))]
 pub(crate) fn here() -> usize {
-    loom::thread_local! {
+    checker::thread_local! {
         static HERE: std::boxed::Box<u8> = std::boxed::Box::new(0);
     }
     HERE.with(|here| core::ptr::from_ref(&**here).addr())
 }
 
 /// Lends the thread's pointer to the innermost step that it is in the middle of. For `stop::steps`.
-#[cfg(not(loom))]
+#[cfg(not(any(watertight_loom, watertight_shuttle)))]
 #[inline(always)]
 pub(crate) fn innermost<T>(f: impl FnOnce(&Cell<*const ()>) -> T) -> T {
     std::thread_local! {
@@ -83,19 +90,37 @@ pub(crate) fn innermost<T>(f: impl FnOnce(&Cell<*const ()>) -> T) -> T {
     INNERMOST.with(f)
 }
 
-#[cfg(loom)]
+#[cfg(any(watertight_loom, watertight_shuttle))]
 pub(crate) fn innermost<T>(f: impl FnOnce(&Cell<*const ()>) -> T) -> T {
-    loom::thread_local! {
+    checker::thread_local! {
         static INNERMOST: Cell<*const ()> = Cell::new(ptr::null());
     }
     INNERMOST.with(f)
 }
 
+/// Lends the thread's count of stops that it is in the middle of. For `stop::releasing`.
+#[cfg(not(any(watertight_loom, watertight_shuttle)))]
+pub(crate) fn stops<T>(f: impl FnOnce(&Cell<u32>) -> T) -> T {
+    std::thread_local! {
+        // No destructor, so it is there to the very end of the thread.
+        static STOPS: Cell<u32> = const { Cell::new(0) };
+    }
+    STOPS.with(f)
+}
+
+#[cfg(any(watertight_loom, watertight_shuttle))]
+pub(crate) fn stops<T>(f: impl FnOnce(&Cell<u32>) -> T) -> T {
+    checker::thread_local! {
+        static STOPS: Cell<u32> = Cell::new(0);
+    }
+    STOPS.with(f)
+}
+
 /// `UnsafeCell` with loom's interface, which reports each access to the model checker.
-#[cfg(not(loom))]
+#[cfg(not(watertight_loom))]
 pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 
-#[cfg(not(loom))]
+#[cfg(not(watertight_loom))]
 impl<T> UnsafeCell<T> {
     #[inline(always)]
     pub(crate) const fn new(value: T) -> Self {
@@ -108,5 +133,5 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-#[cfg(loom)]
+#[cfg(watertight_loom)]
 pub(crate) use loom::cell::UnsafeCell;

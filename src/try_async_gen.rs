@@ -7,7 +7,8 @@ use core::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::async_gen::{AsyncGen, async_generator};
+use crate::async_gen::AsyncGen;
+use crate::audit::Kind;
 use crate::co::Co;
 use crate::poll_next::{Next, PollNext, item, stream};
 use crate::try_gen::Failure;
@@ -46,12 +47,14 @@ use crate::try_gen::Failure;
 /// # }
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn try_async_generator<Y, E, B, F>(body: B) -> TryAsyncGen<Y, F>
 where
     B: FnOnce(Co<Y>) -> F,
     F: Future<Output = Result<(), E>>,
 {
-    TryAsyncGen { generator: async_generator(body), failure: Failure::default() }
+    let generator = AsyncGen::of_kind(Kind::TryAsyncGen, body);
+    TryAsyncGen { generator, failure: Failure::default() }
 }
 
 pin_project! {
@@ -60,6 +63,26 @@ pin_project! {
     /// dropping, panics and cost holds here.
     ///
     /// As a stream its items are `Result<Y, E>`, so it is a `TryStream`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{convert::Infallible, pin::pin};
+    /// use watertight::{Co, TryAsyncGen, try_async_generator};
+    ///
+    /// fn countdown(from: u32) -> TryAsyncGen<u32, impl Future<Output = Result<(), Infallible>>> {
+    ///     try_async_generator(async move |mut co: Co<u32>| {
+    ///         co.yield_all((0..from).rev()).await;
+    ///         Ok(())
+    ///     })
+    /// }
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(countdown(2));
+    /// assert_eq!(numbers.next().await, Some(Ok(1)));
+    /// assert!(numbers.as_mut().close_now()); // What the body holds is dropped.
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     #[must_use = "streams are lazy and do nothing unless polled"]
     pub struct TryAsyncGen<Y, F>
     where
@@ -81,6 +104,23 @@ where
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing, neither an item nor the error; see [`Next`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, try_async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(try_async_generator(async |mut co: Co<u32>| {
+    ///     co.yield_(1).await;
+    ///     Err("no more")
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(Ok(1)));
+    /// assert_eq!(numbers.next().await, Some(Err("no more")));
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     #[inline]
     pub fn next<'n>(self: &'n mut Pin<&mut Self>) -> Next<'n, Self> {
         Next::new(self.as_mut())
@@ -107,6 +147,23 @@ impl<Y, F: Future> TryAsyncGen<Y, F> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, try_async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(try_async_generator(async |mut co: Co<u32>| {
+    ///     co.yield_(1).await;
+    ///     Err("never reached")
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(Ok(1)));
+    /// assert!(numbers.as_mut().close_now());
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     pub fn close_now(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         let failed = this.failure.forget();
@@ -114,6 +171,21 @@ impl<Y, F: Future> TryAsyncGen<Y, F> {
     }
 
     /// Whether nothing will come any more. After an error there is still the end to come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, try_async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let mut numbers = pin!(try_async_generator(async |_: Co<u32>| Err("too late")));
+    /// assert_eq!(numbers.next().await, Some(Err("too late")));
+    /// assert!(!numbers.is_finished());
+    /// assert_eq!(numbers.next().await, None);
+    /// assert!(numbers.is_finished());
+    /// # });
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         !self.failure.is_unreported() && self.generator.is_finished()

@@ -6,8 +6,9 @@ use core::pin::Pin;
 
 use pin_project_lite::pin_project;
 
+use crate::audit::Kind;
 use crate::co::Co;
-use crate::generator::{Gen, generator};
+use crate::generator::Gen;
 use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate_pinned};
 
 /// Makes a generator whose body can fail: it returns `Result<(), E>`, so `?` works in it, and the
@@ -34,12 +35,13 @@ use crate::resume::{GeneratorState, Resume, ResumeError, Resumed, iterate_pinned
 /// assert_eq!(items.len(), 3);
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn try_generator<Y, E, B, F>(body: B) -> TryGen<Y, F>
 where
     B: FnOnce(Co<Y>) -> F,
     F: Future<Output = Result<(), E>>,
 {
-    TryGen { generator: generator(body), failure: Failure::default() }
+    TryGen { generator: Gen::of_kind(Kind::TryGen, body), failure: Failure::default() }
 }
 
 pin_project! {
@@ -47,6 +49,24 @@ pin_project! {
     /// and everything said there about dropping, panics and cost holds here.
     ///
     /// To the [`Resume`] trait it is a generator that yields `Result<Y, E>` and ends with `()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    /// use watertight::{Co, TryGen, try_generator};
+    ///
+    /// fn numbers(text: &str) -> TryGen<u32, impl Future<Output = Result<(), ParseIntError>>> {
+    ///     try_generator(async move |mut co: Co<u32>| {
+    ///         for word in text.split(' ') {
+    ///             co.yield_(word.parse()?).await;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// }
+    /// assert_eq!(numbers("1 2").into_iter().sum::<Result<u32, _>>(), Ok(3));
+    /// assert_eq!(numbers("1 x 2").into_iter().count(), 2); // The error is the last.
+    /// ```
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
     pub struct TryGen<Y, F>
     where

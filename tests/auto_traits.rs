@@ -252,8 +252,8 @@ mod with_std {
     use super::*;
     use watertight::{
         Branch, BufferStats, Capacity, Consumer, Deadline, NextError, Overflow, Prefetch, Producer,
-        PushError, Releasable, Scope, Scoped, ScopedGen, StopGuard, StopHandle, StopToken,
-        Stoppable, WaitError,
+        PushError, Releasable, Scope, Scoped, ScopedAsyncGen, ScopedGen, ScopedStream, StopGuard,
+        StopHandle, StopToken, Stoppable, WaitError,
     };
 
     yes!(StopHandle: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe, Default);
@@ -322,6 +322,10 @@ mod with_std {
     yes!(ScopedGen<'static, u8>: Unpin, Iterator<Item = u8>);
     no!(Scoped<'static, Adopted<Range<u8>>>: Send, Sync, Clone);
     no!(ScopedGen<'static, u8, u8>: Iterator);
+    yes!(ScopedStream<'static, AsyncGen<u8, Pinned>>: Unpin, PollNext<Item = u8>);
+    yes!(ScopedStream<'static, AsyncGen<u8, Pending<()>>>: UnwindSafe);
+    yes!(ScopedAsyncGen<'static, u8>: Unpin, PollNext<Item = u8>);
+    no!(ScopedStream<'static, AsyncGen<u8, Pending<()>>>: Send, Sync, Clone, Iterator, Future);
     no!(Scope<'static, 'static>: Send, Sync, Clone);
     yes!(Scope<'static, 'static>: RefUnwindSafe);
 
@@ -330,6 +334,8 @@ mod with_std {
         use std::mem::size_of;
         assert_eq!(size_of::<Scoped<'_, [u64; 9]>>(), size_of::<usize>());
         assert_eq!(size_of::<ScopedGen<'_, u8>>(), 2 * size_of::<usize>());
+        assert_eq!(size_of::<ScopedStream<'_, [u64; 9]>>(), size_of::<usize>());
+        assert_eq!(size_of::<ScopedAsyncGen<'_, u8>>(), 2 * size_of::<usize>());
         assert_eq!(size_of::<StopHandle>(), size_of::<usize>());
     }
 }
@@ -339,7 +345,9 @@ mod tasks {
     use super::*;
     use futures_core::stream::{FusedStream, Stream};
     use futures_util::stream::{Empty, Pending as Waiting};
-    use watertight::{Driver, TaskIter, TaskStream, ThreadStream};
+    use watertight::{
+        AsyncGen, Driver, ScopedAsyncGen, ScopedStream, TaskIter, TaskStream, ThreadStream,
+    };
 
     // What carries values between threads and tasks: `Send` iff they are. It is touched through `&mut` only.
     yes!(ThreadStream<'static, u8>: Send, Unpin, Stream<Item = u8>, FusedStream, UnwindSafe);
@@ -355,6 +363,10 @@ mod tasks {
     yes!(TaskIter<u8>: Send, Unpin, Iterator<Item = u8>, FusedIterator, UnwindSafe);
     no!(TaskIter<NotSend>: Send, Sync);
     no!(TaskIter<u8>: Clone, Stream);
+
+    // A stream in a scope, like any other there.
+    yes!(ScopedStream<'static, AsyncGen<u8, super::Pinned>>: Stream<Item = u8>, FusedStream);
+    yes!(ScopedAsyncGen<'static, u8>: Stream<Item = u8>, FusedStream);
 
     // A driver is what its stream is, and carries the items besides.
     yes!(Driver<Empty<u8>>: Send, Unpin, Future<Output = ()>, UnwindSafe);

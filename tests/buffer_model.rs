@@ -21,6 +21,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use support::oracle::{Fates, Item, Planned};
 use support::threads::{in_time, until};
 use support::{Ledger, Thing, forget};
 use watertight::{
@@ -28,36 +29,13 @@ use watertight::{
     StopHandle, bounded, scope,
 };
 
-/// A value with a number, entered in a ledger. The destructor of some panics.
-struct Item {
-    number: usize,
-    thing: Option<Thing>,
-    bomb: bool,
-}
-
-impl Item {
-    fn new(ledger: &Ledger, number: usize, bomb: bool) -> Self {
-        Item { number, thing: Some(ledger.thing("item")), bomb }
-    }
-
-    /// It has been delivered: nothing panics then.
-    fn number(mut self) -> usize {
-        self.bomb = false;
-        self.number
-    }
-}
-
-impl Drop for Item {
-    fn drop(&mut self) {
-        drop(self.thing.take());
-        if self.bomb {
-            resume_unwind(Box::new("the item"));
-        }
-    }
+/// A value whose destructor panics, or does not, if it is neither delivered nor handed back.
+fn item(fates: &Fates, number: usize, bomb: bool) -> Item {
+    if bomb { fates.bomb(number, Planned("the item", number)) } else { fates.item(number) }
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub enum Op {
     /// With a destructor that panics, or not.
     Push(bool),
     Ready,
@@ -72,7 +50,7 @@ enum Op {
     DropConsumer(bool),
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         16 => proptest::bool::weighted(0.1).prop_map(Op::Push),
         2 => Just(Op::Ready),
@@ -165,14 +143,14 @@ impl<E: Send + 'static> Worker<E> {
 fn pushed(result: Result<(), PushError<Item>>) -> Out {
     match result {
         Ok(()) => Out::In,
-        Err(PushError::Full(item)) => Out::Full(item.number()),
-        Err(PushError::Closed(item)) => Out::Closed(item.number()),
+        Err(PushError::Full(item)) => Out::Full(item.hand_back()),
+        Err(PushError::Closed(item)) => Out::Closed(item.hand_back()),
     }
 }
 
 fn taken(result: Result<Item, NextError>) -> Out {
     match result {
-        Ok(item) => Out::Item(item.number()),
+        Ok(item) => Out::Item(item.deliver()),
         Err(NextError::Empty) => Out::Empty,
         Err(NextError::Ended) => Out::Ended,
     }
@@ -246,7 +224,7 @@ impl Reference {
 }
 
 fn run_pushing(policy: Overflow, capacity: usize, ops: &[Op]) {
-    let ledger = Ledger::new();
+    let fates = Fates::new();
     let (producer, consumer) = bounded::<Item>(Capacity::items(capacity), policy);
     let (producer, consumer): (Worker<Producer<_>>, Worker<Consumer<_>>) =
         (Worker::new(producer), Worker::new(consumer));
@@ -267,7 +245,7 @@ fn run_pushing(policy: Overflow, capacity: usize, ops: &[Op]) {
         let takes = reference.consumer && !waiting_next;
         match *op {
             Op::Push(bomb) if pushes => {
-                let item = Item::new(&ledger, number, bomb);
+                let item = item(&fates, number, bomb);
                 producer.begin(|end| pushed(end.push(item)));
                 match reference.push(number, bomb) {
                     Some(out) => assert_eq!(producer.end(), out, "{op:?}"),
@@ -280,7 +258,7 @@ fn run_pushing(policy: Overflow, capacity: usize, ops: &[Op]) {
             }
             Op::Next if takes => {
                 consumer
-                    .begin(|end| end.next().map_or(Out::Ended, |item| Out::Item(item.number())));
+                    .begin(|end| end.next().map_or(Out::Ended, |item| Out::Item(item.deliver())));
                 match reference.take() {
                     Some(out) => assert_eq!(consumer.end(), out, "{op:?}"),
                     None => waiting_next = true,
@@ -343,7 +321,7 @@ fn run_pushing(policy: Overflow, capacity: usize, ops: &[Op]) {
             assert_eq!(consumer.end(), out, "a demand that waited, after {op:?}");
         }
         let alive = reference.values.len() + usize::from(waiting_push.is_some());
-        assert_eq!(ledger.alive(), alive, "after {op:?}");
+        assert_eq!(fates.alive(), alive, "after {op:?}");
     }
     if waiting_next {
         producer.drop_it(false);
@@ -356,12 +334,12 @@ fn run_pushing(policy: Overflow, capacity: usize, ops: &[Op]) {
     drop((producer.jobs, consumer.jobs));
     producer.thread.join().unwrap();
     consumer.thread.join().unwrap();
-    ledger.assert_settled();
+    fates.assert_settled();
 }
 
 /// What is done with a prefetch and its source.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub enum Act {
     /// Lets the source give one more, whose destructor panics or not, when it is asked.
     Give(bool),
     SourceEnds,
@@ -377,7 +355,7 @@ enum Act {
     Forget,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         12 => proptest::bool::weighted(0.1).prop_map(Act::Give),
         1 => Just(Act::SourceEnds),
@@ -399,15 +377,14 @@ enum Told {
 }
 
 /// A source that does what it is told, in order, and ends when there is nobody to tell it.
-fn told(ledger: Ledger, told: Receiver<Told>) -> impl Iterator<Item = Item> + Send {
+fn told(fates: Fates, held: Thing, told: Receiver<Told>) -> impl Iterator<Item = Item> + Send {
     let mut count = 0;
-    let held = ledger.thing("source");
     std::iter::from_fn(move || {
         let _held = &held;
         match told.recv().ok()? {
             Told::Give(bomb) => {
                 count += 1;
-                Some(Item::new(&ledger, count - 1, bomb))
+                Some(item(&fates, count - 1, bomb))
             }
             Told::Panic => resume_unwind(Box::new("the source")),
         }
@@ -419,7 +396,7 @@ fn told(ledger: Ledger, told: Receiver<Told>) -> impl Iterator<Item = Item> + Se
 fn prefetching(
     acts: &[Act],
     capacity: usize,
-    ledger: &Ledger,
+    fates: &Fates,
     group: &StopHandle,
     prefetch: Prefetch<'_, Item>,
     tell: Sender<Told>,
@@ -442,7 +419,7 @@ fn prefetching(
             }
             Act::Start => handle.start().unwrap(),
             Act::Next if open && taken < given => {
-                assert_eq!(handle.next().map(Item::number), Some(taken));
+                assert_eq!(handle.next().map(Item::deliver), Some(taken));
                 taken += 1;
             }
             Act::Next if open && tell.is_some() => {} // It would wait.
@@ -458,7 +435,7 @@ fn prefetching(
             Act::Next | Act::TryNext => {
                 match catch_unwind(AssertUnwindSafe(|| handle.try_next())) {
                     Ok(Ok(item)) => {
-                        assert_eq!(item.number(), taken);
+                        assert_eq!(item.deliver(), taken);
                         taken += 1;
                     }
                     Ok(Err(NextError::Empty)) => {}
@@ -509,8 +486,7 @@ fn prefetching(
                 return;
             }
         }
-        // Counted without the source itself.
-        let born = ledger.born() - 1;
+        let born = fates.born();
         assert!(born <= taken + capacity, "{born} pulled, {taken} taken, {capacity} places");
     }
     drop(tell);
@@ -520,30 +496,49 @@ fn prefetching(
 }
 
 fn run_prefetch(capacity: usize, in_scope: bool, acts: &[Act]) {
-    let ledger = Ledger::new();
+    let (fates, ledger) = (Fates::new(), Ledger::new());
     let (tell, source) = channel();
-    let source = told(ledger.clone(), source);
+    let source = told(fates.clone(), ledger.thing("source"), source);
     let items = Capacity::items(capacity);
     if in_scope {
         let _ = catch_unwind(AssertUnwindSafe(|| {
             scope(|s| {
                 let prefetch = s.prefetch(items, source);
-                prefetching(acts, capacity, &ledger, &s.stop_handle(), prefetch, tell);
+                prefetching(acts, capacity, &fates, &s.stop_handle(), prefetch, tell);
             });
         }))
         .map_err(|payload| assert!(is_on_purpose(&*payload)));
-        assert_eq!(ledger.alive(), 0);
+        assert_eq!((ledger.alive(), fates.alive()), (0, 0));
     } else {
         let group = StopHandle::new();
         let prefetch = source.prefetch_under(items, &group);
-        prefetching(acts, capacity, &ledger, &group, prefetch, tell);
-        until(|| ledger.alive() == 0);
+        prefetching(acts, capacity, &fates, &group, prefetch, tell);
+        until(|| ledger.alive() + fates.alive() == 0);
     }
     ledger.assert_settled();
+    fates.assert_settled();
 }
 
 fn is_on_purpose(payload: &(dyn std::any::Any + Send)) -> bool {
-    payload.downcast_ref::<&str>().is_some_and(|text| ["the source", "the item"].contains(text))
+    payload.downcast_ref() == Some(&"the source") || payload.is::<Planned>()
+}
+
+/// Policy, capacity and what is done at both ends.
+pub fn pushes() -> impl Strategy<Value = (Overflow, usize, Vec<Op>)> {
+    (policy(), 1..10_usize, proptest::collection::vec(op(), 0..60))
+}
+
+pub fn pushing((policy, capacity, ops): (Overflow, usize, Vec<Op>)) {
+    in_time(move || run_pushing(policy, capacity, &ops));
+}
+
+/// Capacity, whether it is in a scope, and what is done.
+pub fn prefetches() -> impl Strategy<Value = (usize, bool, Vec<Act>)> {
+    (1..6_usize, any::<bool>(), proptest::collection::vec(act(), 0..40))
+}
+
+pub fn prefetching_of((capacity, in_scope, acts): (usize, bool, Vec<Act>)) {
+    in_time(move || run_prefetch(capacity, in_scope, &acts));
 }
 
 proptest! {
@@ -554,21 +549,13 @@ proptest! {
     })]
 
     #[test]
-    fn a_buffer_does_what_the_reference_says(
-        policy in policy(),
-        capacity in 1..10_usize,
-        ops in proptest::collection::vec(op(), 0..60),
-    ) {
-        in_time(move || run_pushing(policy, capacity, &ops));
+    fn a_buffer_does_what_the_reference_says(program in pushes()) {
+        pushing(program);
     }
 
     #[test]
-    fn a_prefetch_gives_what_its_source_gave(
-        capacity in 1..6_usize,
-        in_scope in any::<bool>(),
-        acts in proptest::collection::vec(act(), 0..40),
-    ) {
-        in_time(move || run_prefetch(capacity, in_scope, &acts));
+    fn a_prefetch_gives_what_its_source_gave(program in prefetches()) {
+        prefetching_of(program);
     }
 }
 
@@ -597,18 +584,17 @@ impl Random {
 /// One round of two sides that run free, and a third that stops, perhaps.
 fn run_free(round: u64) {
     let mut random = Random(round.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let ledger = Ledger::new();
+    let fates = Fates::new();
     let capacity = [1, 2, 3, 7, 64, 100][random.below(6) as usize];
     let (items, taking) = (random.below(400) as usize, random.below(400) as usize);
     let stops = random.below(3) == 0;
     let asked = Arc::new(AtomicUsize::new(0));
     let group = StopHandle::new();
-    let (things, wanted, mut delays) =
-        (ledger.clone(), asked.clone(), Random(random.below(!0) | 1));
+    let (things, wanted, mut delays) = (fates.clone(), asked.clone(), Random(random.below(!0) | 1));
     let source = (0..items).map(move |n| {
         delays.delay();
         assert!(n < wanted.load(SeqCst) + capacity, "item {n} is too early");
-        Item::new(&things, n, false)
+        things.item(n)
     });
     let mut prefetch = source.prefetch_under(Capacity::items(capacity), &group);
     let stopper = stops.then(|| {
@@ -624,7 +610,7 @@ fn run_free(round: u64) {
         random.delay();
         asked.fetch_add(1, SeqCst);
         let Some(item) = prefetch.next() else { break };
-        assert_eq!(item.number(), next);
+        assert_eq!(item.deliver(), next);
         next += 1;
     }
     assert!(stops || next == items.min(taking), "{next} of {items}, {taking} wanted");
@@ -637,7 +623,7 @@ fn run_free(round: u64) {
         _ => {
             prefetch.finish();
             for item in prefetch {
-                assert_eq!(item.number(), next);
+                assert_eq!(item.deliver(), next);
                 next += 1;
             }
         }
@@ -645,7 +631,7 @@ fn run_free(round: u64) {
     if let Some(stopper) = stopper {
         stopper.join().unwrap();
     }
-    ledger.assert_settled();
+    fates.assert_settled();
 }
 
 /// The same for values that are pushed.
@@ -653,19 +639,19 @@ fn run_free_pushing(round: u64) {
     let mut random = Random(round.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let policies = [Overflow::Block, Overflow::DropOldest, Overflow::DropNewest, Overflow::Error];
     let policy = policies[random.below(4) as usize];
-    let ledger = Ledger::new();
+    let fates = Fates::new();
     let capacity = [1, 2, 3, 7, 64][random.below(5) as usize];
     let (items, taking) = (random.below(300) as usize, random.below(400) as usize);
     let (mut producer, mut consumer) = bounded(Capacity::items(capacity), policy);
-    let (things, mut delays) = (ledger.clone(), Random(random.below(!0) | 1));
+    let (things, mut delays) = (fates.clone(), Random(random.below(!0) | 1));
     let pushing = thread::spawn(move || {
         let mut refused = 0;
         for n in 0..items {
             delays.delay();
-            match producer.push(Item::new(&things, n, false)) {
+            match producer.push(things.item(n)) {
                 Ok(()) => {}
                 Err(PushError::Full(item)) => {
-                    assert_eq!((policy, item.number()), (Overflow::Error, n));
+                    assert_eq!((policy, item.hand_back()), (Overflow::Error, n));
                     refused += 1;
                 }
                 Err(PushError::Closed(_)) => return (None, refused + producer.lost() as usize),
@@ -677,7 +663,7 @@ fn run_free_pushing(round: u64) {
     while count < taking {
         random.delay();
         let Some(item) = consumer.next() else { break };
-        let number = item.number();
+        let number = item.deliver();
         assert!(last < Some(number), "{number} after {last:?}");
         (count, last) = (count + 1, Some(number));
     }
@@ -688,7 +674,7 @@ fn run_free_pushing(round: u64) {
         assert_eq!(all, Some(items));
         assert_eq!(count + lost, items, "{policy:?}");
     }
-    ledger.assert_settled();
+    fates.assert_settled();
 }
 
 #[test]

@@ -29,6 +29,42 @@ const TWO: Capacity = Capacity::items(2);
 const SHORT: Duration = Duration::from_millis(20);
 
 #[test]
+fn a_buffer_says_whether_it_is_empty_and_whether_something_may_come() {
+    for policy in POLICIES {
+        let (mut producer, mut consumer) = bounded(TWO, policy);
+        assert_eq!(consumer.size_hint(), (0, None));
+        producer.push(1).unwrap();
+        assert!(!producer.is_empty() && !consumer.is_empty());
+        drop(producer);
+        // It is not known yet that this was all.
+        assert_eq!((consumer.size_hint(), consumer.next()), ((0, None), Some(1)));
+        assert_eq!((consumer.next(), consumer.size_hint()), (None, (0, Some(0))));
+        assert!(consumer.is_empty());
+    }
+}
+
+#[test]
+fn a_prefetch_knows_when_nothing_will_come() {
+    let group = StopHandle::new();
+    let mut prefetch = (0..2).prefetch_under(TWO, &group);
+    for expected in [Some(0), Some(1), None] {
+        assert_eq!(prefetch.size_hint(), (0, None), "the source is not asked");
+        assert_eq!(prefetch.next(), expected);
+    }
+    assert_eq!(prefetch.size_hint(), (0, Some(0)));
+    // A stop is enough, whether it has begun or not.
+    for begun in [false, true] {
+        let group = StopHandle::new();
+        let mut prefetch = (0..).prefetch_under(TWO, &group);
+        if begun {
+            prefetch.next();
+        }
+        assert!(group.stop());
+        assert_eq!(prefetch.size_hint(), (0, Some(0)));
+    }
+}
+
+#[test]
 fn a_capacity_is_at_least_one() {
     assert_eq!(Capacity::try_from(0), Err(ZeroCapacity));
     assert_eq!(ZeroCapacity.to_string(), "a buffer needs a capacity of at least 1");
@@ -473,6 +509,13 @@ fn weighing_what_has_been_ended_does_nothing() {
     let mut finished = (0..).prefetch(TWO);
     finished.finish();
     assert_eq!(finished.weighing(1, |_| 1).next(), None);
+
+    // The source has begun, too. Who has been stopped by somebody else is not to blame.
+    let group = StopHandle::new();
+    let mut begun = (0..).prefetch_under(TWO, &group);
+    assert_eq!(begun.next(), Some(0));
+    group.stop();
+    assert_eq!(begun.weighing(1, |_| 1).next(), None);
 }
 
 #[test]

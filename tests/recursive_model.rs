@@ -20,11 +20,11 @@ use watertight::GeneratorState::{Complete, Yielded};
 use watertight::{RecursiveCo, Resume, SendRecursiveCo, recursive, recursive_send, scope};
 
 /// What a body does, one after the other. It ends with a thing.
-type Script = Vec<Do>;
+pub type Script = Vec<Do>;
 
 /// One statement of a body.
 #[derive(Clone, Debug)]
-enum Do {
+pub enum Do {
     /// A local that lives to the end of the body.
     Local,
     Yield,
@@ -49,7 +49,7 @@ enum Do {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
+pub enum End {
     Close,
     Drop,
     /// In a scope, which ends it then.
@@ -420,6 +420,37 @@ fn limit() -> impl Strategy<Value = usize> {
     prop_oneof![4 => Just(usize::MAX), 1 => 0_usize..4]
 }
 
+/// A script, how many items are taken, how that is ended, and how deep it may go.
+pub type Program = (Script, usize, End, usize);
+
+/// One statement, with the children that it may have.
+pub fn statements() -> impl Strategy<Value = Do> {
+    statement(script().boxed())
+}
+
+pub fn programs() -> impl Strategy<Value = Program> {
+    (script(), 0_usize..40, end(), limit())
+}
+
+pub fn run_here(program: &Program) {
+    let (ref script, taken, end, limit) = *program;
+    let ledger = Ledger::new();
+    let captured = make(&ledger);
+    let walk = recursive(|co| body(co, &ledger, script, captured)).max_depth(limit);
+    let trace = run(&ledger, walk, taken, end, false);
+    assert_eq!(trace, expected(script, taken, limit));
+}
+
+/// Each step on another thread.
+pub fn run_elsewhere(program: &Program) {
+    let (ref script, taken, end, limit) = *program;
+    let ledger = Ledger::new();
+    let captured = make(&ledger);
+    let walk = recursive_send(|co| body_send(co, &ledger, script, captured)).max_depth(limit);
+    let trace = run(&ledger, walk, taken, end, true);
+    assert_eq!(trace, expected(script, taken, limit));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 3000,
@@ -428,30 +459,14 @@ proptest! {
     })]
 
     #[test]
-    fn a_recursive_generator_does_what_a_recursion_would(
-        script in script(),
-        taken in 0_usize..40,
-        end in end(),
-        limit in limit(),
-    ) {
-        let ledger = Ledger::new();
-        let captured = make(&ledger);
-        let walk = recursive(|co| body(co, &ledger, &script, captured)).max_depth(limit);
-        let trace = run(&ledger, walk, taken, end, false);
-        prop_assert_eq!(trace, expected(&script, taken, limit));
+    fn a_recursive_generator_does_what_a_recursion_would(program in programs()) {
+        run_here(&program);
     }
 
     #[test]
     fn one_that_changes_threads_in_the_middle_does_the_same(
-        script in script(),
-        taken in 0_usize..12,
-        end in end(),
-        limit in limit(),
+        (script, taken, end, limit) in (script(), 0_usize..12, end(), limit()),
     ) {
-        let ledger = Ledger::new();
-        let captured = make(&ledger);
-        let walk = recursive_send(|co| body_send(co, &ledger, &script, captured)).max_depth(limit);
-        let trace = run(&ledger, walk, taken, end, true);
-        prop_assert_eq!(trace, expected(&script, taken, limit));
+        run_elsewhere(&(script, taken, end, limit));
     }
 }

@@ -1,7 +1,7 @@
 //! Random programs in nested scopes against a reference: what is pulled, what is alive after each
 //! operation, how each generator ended and what its hook was told.
 //!
-//! Generators may hold other handles, panic, have destructors that panic; handles are pulled,
+//! Generators, asynchronous ones among them, may hold other handles, panic, have destructors that panic; handles are pulled,
 //! closed, dropped, forgotten, tied into cycles; stops come from this thread and from others.
 //!
 //! `PROPTEST_CASES=100000 cargo test --release --test scope_model` for a longer run.
@@ -13,22 +13,40 @@ mod support;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, Once};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use proptest::prelude::*;
+use support::oracle::{Hooks, panics, quiet};
 use support::{Ledger, Thing, forget};
-use watertight::{Co, Outcome, Scope, ScopedGen, StopHandle, generator, scope_under};
+use watertight::{
+    Co, OnFinishStream, Outcome, Scope, ScopedAsyncGen, ScopedGen, StopHandle, async_generator,
+    generator, scope_under,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub enum Kind {
     Plain,
     Stoppable,
     Releasable,
+    /// Asynchronous: as the first, and as the last.
+    Stream,
+    ReleasableStream,
+}
+
+impl Kind {
+    fn can_be_stopped(self) -> bool {
+        !matches!(self, Kind::Plain | Kind::Stream)
+    }
+
+    /// By a stop, which may come from another thread: so it is `Send`, and cannot hold a handle.
+    fn is_released_at_once(self) -> bool {
+        matches!(self, Kind::Releasable | Kind::ReleasableStream)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Ending {
+pub enum Ending {
     Returns,
     Panics,
     /// It has a local whose destructor panics.
@@ -36,7 +54,7 @@ enum Ending {
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+pub enum Op {
     /// The last: takes over the handle of a generator that is there.
     Create(Kind, usize, Ending, Option<usize>),
     Pull(usize),
@@ -55,8 +73,14 @@ enum Op {
     Scope(Vec<Op>, bool, bool),
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    let kind = prop_oneof![Just(Kind::Plain), Just(Kind::Stoppable), Just(Kind::Releasable)];
+pub fn op() -> impl Strategy<Value = Op> {
+    let kind = prop_oneof![
+        Just(Kind::Plain),
+        Just(Kind::Stoppable),
+        Just(Kind::Releasable),
+        Just(Kind::Stream),
+        Just(Kind::ReleasableStream),
+    ];
     let ending = prop_oneof![
         6 => Just(Ending::Returns),
         1 => Just(Ending::Panics),
@@ -99,8 +123,8 @@ struct Expected {
 #[derive(Default)]
 struct World {
     ledger: Ledger,
-    /// What the hooks were told.
-    told: Arc<Mutex<Vec<(usize, Outcome)>>>,
+    /// What the hooks were told. Each generator has the one of its number.
+    hooks: Hooks,
     expected: RefCell<Vec<Expected>>,
     /// For each generator what it holds: (how many are alive when it is, are alive now).
     held: Ledgers,
@@ -132,11 +156,11 @@ impl World {
     fn stop(&self, id: usize) -> (bool, bool) {
         let mut expected = self.expected.borrow_mut();
         let one = &mut expected[id];
-        if one.outcome.is_some() || one.asked || one.kind == Kind::Plain {
+        if one.outcome.is_some() || one.asked || !one.kind.can_be_stopped() {
             return (false, false);
         }
         one.asked = true;
-        let releasing = one.kind == Kind::Releasable;
+        let releasing = one.kind.is_released_at_once();
         drop(expected);
         (true, releasing && self.end(id, Outcome::Stopped))
     }
@@ -162,11 +186,12 @@ impl World {
 
     fn check(&self) {
         let expected = self.expected.borrow();
-        let told = self.told.lock().unwrap();
         for (id, one) in expected.iter().enumerate() {
-            let told: Vec<_> =
-                told.iter().filter(|(of, _)| *of == id).map(|(_, how)| *how).collect();
-            assert_eq!(told, Vec::from_iter(one.outcome), "the hook of {id}, {one:?}");
+            assert_eq!(
+                self.hooks.told(id),
+                Vec::from_iter(one.outcome),
+                "the hook of {id}, {one:?}"
+            );
             let alive = usize::from(one.outcome.is_none());
             assert_eq!(self.held.borrow()[id].alive(), alive, "what {id} holds, {one:?}");
         }
@@ -175,8 +200,35 @@ impl World {
 
 struct Handle<'scope> {
     id: usize,
-    generator: ScopedGen<'scope, Thing>,
+    generator: Either<'scope>,
     stop: Option<StopHandle>,
+}
+
+/// What is pulled, or polled, which is the same as long as no body waits.
+enum Either<'scope> {
+    Generator(ScopedGen<'scope, Thing>),
+    Stream(ScopedAsyncGen<'scope, Thing>),
+}
+
+impl Either<'_> {
+    fn next(&mut self) -> Option<Thing> {
+        match self {
+            Either::Generator(generator) => generator.next(),
+            Either::Stream(stream) => {
+                match stream.poll_next(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(item) => item,
+                    Poll::Pending => panic!("it has to wait"),
+                }
+            }
+        }
+    }
+
+    fn close(&mut self) -> bool {
+        match self {
+            Either::Generator(generator) => generator.close(),
+            Either::Stream(stream) => stream.close_now(),
+        }
+    }
 }
 
 /// A body that holds `held`, yields `items` things and ends as it is told.
@@ -199,8 +251,7 @@ fn create<'scope>(
     let own = Ledger::new();
     let thing = if ending == Ending::Bomb { own.bomb("bomb") } else { own.thing("held") };
     world.held.borrow_mut().push(own);
-    let told = world.told.clone();
-    let hook = move |outcome| told.lock().unwrap().push((id, outcome));
+    let (_, hook) = world.hooks.hook();
     let (holds_id, rest) = holds.map(|handle| (handle.id, (handle.generator, handle.stop))).unzip();
     let ledger = world.ledger.clone();
     world.expected.borrow_mut().push(Expected {
@@ -216,16 +267,23 @@ fn create<'scope>(
         // Of what is made in a scope that has been stopped.
         world.stop(id);
     }
-    let hooked = generator(move |co| body(co, ledger.clone(), (thing, rest), items, ending));
-    let hooked = hooked.on_finish(hook);
-    match kind {
-        Kind::Plain => Handle { id, generator: s.adopt_generator(hooked).erase(), stop: None },
-        Kind::Stoppable => {
-            let (generator, stop) = s.stoppable(hooked);
-            Handle { id, generator: generator.erase(), stop: Some(stop) }
+    let body = move |co| body(co, ledger, (thing, rest), items, ending);
+    let (generator, stop) = match kind {
+        Kind::Plain => {
+            let handle = s.adopt_generator(generator(body).on_finish(hook));
+            (Either::Generator(handle.erase()), None)
         }
-        Kind::Releasable => unreachable!("made by `create_releasable`"),
-    }
+        Kind::Stream => {
+            let handle = s.adopt_async_generator(OnFinishStream::new(async_generator(body), hook));
+            (Either::Stream(handle.erase()), None)
+        }
+        Kind::Stoppable => {
+            let (handle, stop) = s.stoppable(generator(body).on_finish(hook));
+            (Either::Generator(handle.erase()), Some(stop))
+        }
+        Kind::Releasable | Kind::ReleasableStream => unreachable!("made by `create_releasable`"),
+    };
+    Handle { id, generator, stop }
 }
 
 /// The same for one that is `Send`, and so cannot hold a handle.
@@ -233,17 +291,16 @@ fn create_releasable<'scope>(
     world: &World,
     s: &'scope Scope<'scope, '_>,
     scope: usize,
-    (items, ending): (usize, Ending),
+    (kind, items, ending): (Kind, usize, Ending),
 ) -> Handle<'scope> {
     let id = world.expected.borrow().len();
     let own = Ledger::new();
     let thing = if ending == Ending::Bomb { own.bomb("bomb") } else { own.thing("held") };
     world.held.borrow_mut().push(own);
-    let told = world.told.clone();
-    let hook = move |outcome| told.lock().unwrap().push((id, outcome));
+    let (_, hook) = world.hooks.hook();
     let ledger = world.ledger.clone();
     world.expected.borrow_mut().push(Expected {
-        kind: Kind::Releasable,
+        kind,
         scope,
         left: items,
         ending,
@@ -253,25 +310,27 @@ fn create_releasable<'scope>(
     });
     let stopped = world.scopes.borrow()[scope].1;
     let panics = stopped && world.stop(id).1;
-    let hooked = generator(move |co| body(co, ledger, thing, items, ending)).on_finish(hook);
+    let body = move |co| body(co, ledger, thing, items, ending);
     // It may be released, with a panic, before we have it.
-    let made = catch_unwind(AssertUnwindSafe(|| s.releasable(hooked)));
+    let made = catch_unwind(AssertUnwindSafe(|| match kind {
+        Kind::ReleasableStream => {
+            let (handle, stop) =
+                s.releasable_stream(OnFinishStream::new(async_generator(body), hook));
+            (Either::Stream(handle.erase()), stop)
+        }
+        _ => {
+            let (handle, stop) = s.releasable(generator(body).on_finish(hook));
+            (Either::Generator(handle.erase()), stop)
+        }
+    }));
     assert_eq!(made.is_err(), panics);
     match made {
-        Ok((generator, stop)) => Handle { id, generator: generator.erase(), stop: Some(stop) },
+        Ok((generator, stop)) => Handle { id, generator, stop: Some(stop) },
         Err(_) => {
             let mut nothing = s.adopt(std::iter::empty());
             nothing.close();
-            Handle { id, generator: nothing.erase(), stop: None }
+            Handle { id, generator: Either::Generator(nothing.erase()), stop: None }
         }
-    }
-}
-
-/// Runs `f` and says whether it panics.
-fn panics<T>(f: impl FnOnce() -> T) -> (bool, Option<T>) {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(value) => (false, Some(value)),
-        Err(_) => (true, None),
     }
 }
 
@@ -303,11 +362,11 @@ fn step<'scope>(
     match *op {
         Op::Create(kind, items, ending, holds) => {
             // Two panics in one body abort: one with a bomb holds no handle of another.
-            let holds = holds.filter(|_| ending == Ending::Returns && kind != Kind::Releasable);
+            let holds = holds.filter(|_| ending == Ending::Returns && !kind.is_released_at_once());
             let holds = holds.and_then(at).map(|index| handles.remove(index));
-            handles.push(match kind {
-                Kind::Releasable => create_releasable(world, s, scope, (items, ending)),
-                _ => create(world, s, scope, (kind, items, ending), holds),
+            handles.push(match kind.is_released_at_once() {
+                true => create_releasable(world, s, scope, (kind, items, ending)),
+                false => create(world, s, scope, (kind, items, ending), holds),
             });
         }
         Op::Pull(index) => {
@@ -432,21 +491,15 @@ fn run_scope(world: &World, ops: &[Op], above: Option<(StopHandle, usize)>, pani
     assert_eq!(deferred.get(), 0, "every deferred closure has run, once");
 }
 
-/// Keeps the thousands of panics that are on purpose from being printed.
-fn quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let payload = info.payload();
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or_default();
-            let on_purpose = ["the body", "the closure", "the deferred", "the destructor"];
-            if !on_purpose.iter().any(|start| text.starts_with(start)) {
-                before(info);
-            }
-        }));
-    });
+pub fn programs() -> impl Strategy<Value = Vec<Op>> {
+    proptest::collection::vec(op(), 0..40)
+}
+
+pub fn run(ops: &[Op]) {
+    quiet(&["the body", "the closure", "the deferred", "the destructor"]);
+    let world = World::default();
+    run_scope(&world, ops, None, false);
+    world.ledger.assert_settled();
 }
 
 proptest! {
@@ -457,10 +510,7 @@ proptest! {
     })]
 
     #[test]
-    fn scopes_do_what_the_reference_says(ops in proptest::collection::vec(op(), 0..40)) {
-        quiet();
-        let world = World::default();
-        run_scope(&world, &ops, None, false);
-        world.ledger.assert_settled();
+    fn scopes_do_what_the_reference_says(ops in programs()) {
+        run(&ops);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A test that needs one side to be busy says so by events, never by the clock.
 
-#![cfg(all(feature = "std", feature = "stream", not(loom)))]
+#![cfg(all(feature = "std", feature = "stream"))]
 
 mod support;
 

@@ -6,7 +6,7 @@
 //!
 //! `PROPTEST_CASES=100000 cargo test --release --test tasks_model` for a longer run.
 
-#![cfg(all(feature = "std", feature = "stream", not(loom)))]
+#![cfg(all(feature = "std", feature = "stream"))]
 
 mod support;
 
@@ -17,12 +17,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use support::forget;
+use support::oracle::{Fates, Item};
 use support::tasks::{Bell, Fed, Feed};
-use support::{Ledger, Thing, forget};
 use watertight::{Capacity, Driver, NextError, StopHandle, TaskStream, prefetch_stream};
 
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub enum Op {
     /// Something has come for the stream, so much.
     Feed(usize),
     FeedEnd,
@@ -41,7 +42,7 @@ enum Op {
     ForgetDriver,
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => (1..5_usize).prop_map(Op::Feed),
         1 => Just(Op::FeedEnd),
@@ -162,8 +163,6 @@ impl Tasks {
     }
 }
 
-type Item = (usize, Thing);
-
 struct Run {
     feed: Feed<Item>,
     driver: Option<Pin<Box<Driver<Fed<Item>>>>>,
@@ -175,7 +174,7 @@ struct Run {
 
 fn got(take: impl FnOnce() -> Result<Item, NextError>) -> Got {
     match catch_unwind(AssertUnwindSafe(take)) {
-        Ok(Ok((number, _))) => Got::Item(number),
+        Ok(Ok(item)) => Got::Item(item.deliver()),
         Ok(Err(NextError::Ended)) => Got::End,
         Ok(Err(_)) => Got::Nothing,
         Err(payload) => {
@@ -185,8 +184,8 @@ fn got(take: impl FnOnce() -> Result<Item, NextError>) -> Got {
     }
 }
 
-fn run(capacity: usize, ops: &[Op]) {
-    let (ledger, group, feed) = (Ledger::new(), StopHandle::new(), Feed::new());
+pub fn run(capacity: usize, ops: &[Op]) {
+    let (fates, group, feed) = (Fates::new(), StopHandle::new(), Feed::new());
     let (consumer, driver) = prefetch_stream(feed.stream(), Capacity::items(capacity));
     let mut run = Run {
         feed,
@@ -203,7 +202,7 @@ fn run(capacity: usize, ops: &[Op]) {
             (Op::Feed(times), ..) => {
                 for _ in 0..times {
                     reference.fodder.push_back(Fodder::Item(fed));
-                    run.feed.give((fed, ledger.thing("item")));
+                    run.feed.give(fates.item(fed));
                     fed += 1;
                 }
             }
@@ -231,7 +230,7 @@ fn run(capacity: usize, ops: &[Op]) {
                 assert_eq!(out, reference.take(), "{op:?}");
             }
             (Op::TryNext, _, Some(consumer)) => {
-                assert_eq!(got(|| consumer.try_next()), reference.take(), "{op:?}");
+                assert_eq!(got(|| consumer.next_now()), reference.take(), "{op:?}");
             }
             (Op::Block, _, consumer @ Some(_)) => {
                 let mut iter = consumer.take().map(TaskStream::into_blocking).unwrap();
@@ -284,7 +283,7 @@ fn run(capacity: usize, ops: &[Op]) {
         }
         assert!(reference.buffered.len() <= capacity);
         let unasked = reference.fodder.iter().filter(|step| matches!(step, Fodder::Item(_)));
-        assert_eq!(ledger.alive(), unasked.count() + reference.buffered.len(), "after {op:?}");
+        assert_eq!(fates.alive(), unasked.count() + reference.buffered.len(), "after {op:?}");
         assert_eq!(run.feed.is_dropped(), reference.done, "after {op:?}");
         if let Some(consumer) = &run.consumer {
             assert_eq!(consumer.stats().buffered, reference.buffered.len(), "after {op:?}");
@@ -300,19 +299,20 @@ fn run(capacity: usize, ops: &[Op]) {
     assert_eq!(run.feed.is_dropped(), !forgotten);
     drop(run.feed);
     if !forgotten {
-        ledger.assert_settled();
+        fates.assert_settled();
     }
+}
+
+/// Up to seven places each one comes back when it is empty; beyond, a few at a time.
+pub fn programs() -> impl Strategy<Value = (usize, Vec<Op>)> {
+    (1..8_usize, prop::collection::vec(op(), 0..60))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    // Up to seven places each one comes back when it is empty; beyond, a few at a time.
     #[test]
-    fn a_stream_that_runs_ahead_does_what_the_reference_does(
-        capacity in 1..8_usize,
-        ops in prop::collection::vec(op(), 0..60),
-    ) {
+    fn a_stream_that_runs_ahead_does_what_the_reference_does((capacity, ops) in programs()) {
         run(capacity, &ops);
     }
 }

@@ -15,7 +15,7 @@ use support::{Ledger, Thing};
 use watertight::{Branch, Capacity, IteratorExt, LocalBranch, Overflow, StopHandle, TeeError};
 
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub enum Op {
     Pull(usize),
     Close(usize),
     Drop(usize),
@@ -28,7 +28,7 @@ enum Op {
 
 /// How a branch is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub enum Kind {
     Local,
     Threads,
     Stoppable,
@@ -189,14 +189,14 @@ impl Reference {
 }
 
 #[derive(Clone, Debug)]
-struct Program {
-    kind: Kind,
-    branches: usize,
-    capacity: usize,
-    overflow: Overflow,
-    items: usize,
-    panics: bool,
-    ops: Vec<Op>,
+pub struct Program {
+    pub kind: Kind,
+    pub branches: usize,
+    pub capacity: usize,
+    pub overflow: Overflow,
+    pub items: usize,
+    pub panics: bool,
+    pub ops: Vec<Op>,
 }
 
 fn overflow() -> impl Strategy<Value = Overflow> {
@@ -208,8 +208,8 @@ fn overflow() -> impl Strategy<Value = Overflow> {
     ]
 }
 
-fn program() -> impl Strategy<Value = Program> {
-    let op = prop_oneof![
+pub fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
         60 => (0_usize..4).prop_map(Op::Pull),
         20 => Just(Op::Pull(0)), // So that one is ahead.
         2 => (0_usize..4).prop_map(Op::Close),
@@ -218,7 +218,10 @@ fn program() -> impl Strategy<Value = Program> {
         2 => (0_usize..4, overflow()).prop_map(|(i, overflow)| Op::Policy(i, overflow)),
         1 => Just(Op::Stop),
         3 => (1_usize..4).prop_map(Op::Break),
-    ];
+    ]
+}
+
+pub fn program() -> impl Strategy<Value = Program> {
     (
         prop_oneof![Just(Kind::Local), Just(Kind::Threads), Just(Kind::Stoppable)],
         1_usize..=4,
@@ -226,7 +229,7 @@ fn program() -> impl Strategy<Value = Program> {
         overflow(),
         0_usize..40,
         any::<bool>(),
-        prop::collection::vec(op, 0..80),
+        prop::collection::vec(op(), 0..80),
     )
         .prop_map(|(kind, branches, capacity, overflow, items, panics, ops)| Program {
             kind,
@@ -239,7 +242,7 @@ fn program() -> impl Strategy<Value = Program> {
         })
 }
 
-fn run(program: &Program) -> Result<(), TestCaseError> {
+pub fn run(program: &Program) -> Result<(), TestCaseError> {
     let Program { kind, branches: count, capacity, overflow, items, panics, .. } = *program;
     let (ledger, fuse, stop) = (Ledger::new(), Arc::new(AtomicUsize::new(0)), StopHandle::new());
     let source = {
@@ -264,7 +267,7 @@ fn run(program: &Program) -> Result<(), TestCaseError> {
         Kind::Threads | Kind::Stoppable => {
             let branches = match kind {
                 Kind::Threads => source.tee(count, room, overflow),
-                _ => source.tee_under(&stop, count, room, overflow),
+                _ => source.tee_under(count, room, overflow, &stop),
             };
             branches.into_iter().map(|branch| Some(Ours::Threads(branch))).collect()
         }

@@ -164,7 +164,7 @@ fn g2_a_branch_with_a_policy_of_its_own_costs_the_others_nothing() {
 fn g4_a_stop_ends_all_threads_wherever_they_are() {
     for round in 0..40_u64 {
         let (stop, ledger) = (StopHandle::new(), Ledger::new());
-        let branches = source(&ledger, round + 1).tee_under(&stop, 3, Capacity::items(2), Block);
+        let branches = source(&ledger, round + 1).tee_under(3, Capacity::items(2), Block, &stop);
         let [a, b, c] = branches.try_into().unwrap();
         forget(c); // The others will wait for it, if the stop does not come first.
         thread::scope(|threads| {
@@ -188,7 +188,7 @@ fn g4_who_waits_is_awake_soon_after_a_stop() {
     let mut slowest = Duration::ZERO;
     for _ in 0..20 {
         let stop = StopHandle::new();
-        let branches = (0..).tee_under(&stop, 2, Capacity::items(1), Block);
+        let branches = (0..).tee_under(2, Capacity::items(1), Block, &stop);
         let [mut a, b] = branches.try_into().unwrap();
         let waiting = thread::spawn(move || {
             assert_eq!(a.by_ref().count(), 1);

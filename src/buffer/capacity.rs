@@ -30,6 +30,15 @@ impl Capacity {
     ///
     /// If that is zero; in a constant, this is an error of the compiler's. For a number that is not
     /// known beforehand there is `Capacity::try_from`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::Capacity;
+    ///
+    /// const ROOM: Capacity = Capacity::items(16);
+    /// assert_eq!(ROOM.get(), 16);
+    /// ```
     #[must_use]
     pub const fn items(items: usize) -> Self {
         match NonZeroUsize::new(items) {
@@ -42,6 +51,15 @@ impl Capacity {
     }
 
     /// The number of values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::Capacity;
+    ///
+    /// let room: Capacity = "12".parse::<usize>().unwrap().try_into().unwrap();
+    /// assert_eq!(room.get(), 12);
+    /// ```
     #[must_use]
     pub const fn get(self) -> usize {
         self.0.get()
@@ -78,6 +96,15 @@ impl fmt::Display for Capacity {
 }
 
 /// A buffer was asked for that could hold nothing.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Capacity, ZeroCapacity};
+///
+/// assert_eq!(Capacity::try_from(0), Err(ZeroCapacity));
+/// assert_eq!(Capacity::try_from(16), Ok(Capacity::items(16)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("a buffer needs a capacity of at least 1")]
 pub struct ZeroCapacity;
@@ -86,6 +113,22 @@ pub struct ZeroCapacity;
 ///
 /// The names are Kotlin's (`BufferOverflow`), and `Error` is added for those who want to decide for
 /// themselves.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Capacity, Overflow, bounded};
+///
+/// let left = |overflow| {
+///     let (mut producer, consumer) = bounded(Capacity::items(2), overflow);
+///     let lost = (1..=3).filter(|n| producer.push(*n).is_err()).collect::<Vec<_>>();
+///     drop(producer);
+///     (consumer.collect::<Vec<_>>(), lost)
+/// };
+/// assert_eq!(left(Overflow::DropOldest), (vec![2, 3], vec![]));
+/// assert_eq!(left(Overflow::DropNewest), (vec![1, 2], vec![]));
+/// assert_eq!(left(Overflow::Error), (vec![1, 2], vec![3]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Overflow {
     /// Whoever brings it waits until there is room. Nothing is lost.

@@ -12,6 +12,7 @@ use core::pin::Pin;
 
 use super::Capacity;
 use crate::adopted::Adopted;
+use crate::audit::{Kind, Record};
 use crate::resume::{Resume, next};
 use crate::unwind::Shield;
 
@@ -86,6 +87,7 @@ pub struct Lookahead<G: Resume> {
     head: usize,
     len: usize,
     capacity: Capacity,
+    record: Record,
 }
 
 // The items are never pinned.
@@ -127,12 +129,14 @@ impl<G: Resume<Argument = (), Return = ()> + Unpin> Lookahead<G> {
     /// let mut words = Lookahead::new(Adopted::new("a b".split(' ')), Capacity::items(2));
     /// assert_eq!(words.peek(), Some(&"a"));
     /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn new(generator: G, capacity: Capacity) -> Self {
         let slots = match capacity.get() {
             ..=INLINE => Slots::Inline([const { None }; INLINE]),
             more => Slots::Boxed(core::iter::repeat_with(|| None).take(more).collect()),
         };
-        Lookahead { source: generator, slots, head: 0, len: 0, capacity }
+        let record = Record::buffer::<G::Yield>(Kind::Lookahead, capacity.get());
+        Lookahead { source: generator, slots, head: 0, len: 0, capacity, record }
     }
 
     /// The next item, which stays. The source is asked for it once.
@@ -306,6 +310,7 @@ impl<G: Resume<Argument = (), Return = ()> + Unpin> Lookahead<G> {
     /// assert!(!numbers.close());
     /// ```
     pub fn close(&mut self) -> bool {
+        self.record.finish();
         let held = mem::replace(&mut self.slots, Slots::Boxed(Box::default()));
         let peeked = mem::take(&mut self.len);
         let held = Shield::new(held);
@@ -326,10 +331,13 @@ impl<G: Resume<Argument = (), Return = ()> + Unpin> Lookahead<G> {
     #[inline]
     fn fill(&mut self, k: usize) -> bool {
         while self.len <= k {
+            let step = self.record.ask();
             let Some(item) = next(Pin::new(&mut self.source)) else { return false };
+            step.waits();
             let at = self.at(self.len);
             *self.slots.get_mut(at) = Some(item); // It was empty: no destructor runs.
             self.len += 1;
+            self.record.level(self.len);
         }
         true
     }
@@ -351,6 +359,8 @@ impl<G: Resume<Argument = (), Return = ()> + Unpin> Lookahead<G> {
         }?;
         self.head = self.at(1);
         self.len -= 1;
+        self.record.level(self.len);
+        self.record.ask().yielded();
         Some(item)
     }
 }
@@ -393,10 +403,16 @@ impl<G: Resume<Argument = (), Return = ()> + Unpin> Iterator for Lookahead<G> {
 
     #[inline]
     fn next(&mut self) -> Option<G::Yield> {
-        match self.len {
-            0 => next(Pin::new(&mut self.source)),
-            _ => self.take(),
+        if self.len > 0 {
+            return self.take();
         }
+        let step = self.record.ask();
+        let item = next(Pin::new(&mut self.source));
+        match &item {
+            Some(_) => step.yielded(),
+            None => step.finished(),
+        }
+        item
     }
 
     #[inline]
@@ -421,6 +437,16 @@ impl<G: Resume> fmt::Debug for Lookahead<G> {
 }
 
 /// Somebody wanted to look further than the [`Lookahead`] was made for.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{BeyondLookahead, Capacity, IteratorExt};
+///
+/// let mut numbers = (0..).lookahead(Capacity::items(2));
+/// assert_eq!(numbers.try_peek_nth(1), Ok(Some(&1)));
+/// assert_eq!(numbers.try_peek_nth(2), Err(BeyondLookahead { k: 2, capacity: 2 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("item {k}, counted from 0, is beyond a lookahead of {capacity}")]
 pub struct BeyondLookahead {

@@ -1,29 +1,30 @@
 //! [`Prefetch`]: a source that runs ahead on a thread of its own, so far and no further.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
-use core::convert::Infallible;
 use core::fmt;
-use core::iter::{self, FusedIterator};
+use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::pin::{Pin, pin};
 #[cfg(feature = "stream")]
 use core::task::{Context, Poll};
 use std::io;
 use std::time::Duration;
 
-use super::Capacity;
-use super::pair::NextError;
-use super::ring::{self, Barrier, Ring, ring};
+mod make;
+mod source;
 #[cfg(feature = "stream")]
-use super::tasks::ThreadStream;
+mod stream;
+
+#[cfg(feature = "stream")]
+pub use stream::ThreadStream;
+
+use super::pair::NextError;
+use super::ring;
+use super::stage::{BufferStats, Owner, Stage};
 use super::wait::{Nothing, Wait};
-use crate::adopted::Adopted;
-use crate::resume::{self, Resume, ResumeError, Resumed};
-use crate::stop::{Releasable, StopHandle, Stoppable};
-use crate::sync::{Mutex, lock, thread};
-use crate::unwind::{FirstPanic, Payload, Shield};
+use crate::audit::Record;
+use crate::unwind::{FirstPanic, Payload};
+use source::Upstream;
 
 /// A source that runs ahead on a thread of its own: an [`Iterator`] of what it gives, in order, of
 /// which up to a given number are there before they are asked for. Made by `prefetch` on any
@@ -59,9 +60,15 @@ use crate::unwind::{FirstPanic, Payload, Shield};
 /// that waits for something can be ended first by what it waits for. One that is forgotten
 /// (`mem::forget`) leaves its thread asleep with a full buffer, owning only what is `'static`.
 ///
+/// What a *stop* drops waits for nothing, for a stop never does: a handle that is owned by a source that
+/// has not begun, or by the state of a `releasable`. Its source is dropped on its own thread after the step
+/// in progress, and then the thread ends; to [`wait`](crate::StopHandle::wait) for a group is to wait for
+/// that of each prefetch in it. A panic of such a source is reported by the panic hook only.
+///
 /// Two sources that own each other's handles would wait for each other; make those in a scope.
 ///
-/// In a scope it does not wait; the end of the scope does, whatever became of this.
+/// In a scope it does not wait; the end of the scope does, whatever became of this. If it was forgotten,
+/// the memory of its buffer stays allocated: `capacity` empty places, and two kilobytes.
 ///
 /// # Panics
 ///
@@ -93,6 +100,8 @@ pub struct Prefetch<'a, T> {
     stage: Arc<Upstream<'a, T>>,
     owner: Box<dyn Owner + 'a>,
     phase: Phase,
+    // Last: afterwards its thread is about to end.
+    record: Record,
 }
 
 // A source that has panicked is not run again, and whatever else a panic leaves behind is told by the
@@ -107,321 +116,33 @@ enum Phase {
     Over,
 }
 
-/// Who starts the thread and waits for it: this handle, or a scope.
-pub(crate) trait Owner: Send + Sync {
-    fn start(&mut self) -> io::Result<()>;
-
-    /// The stage has ended by itself, and its thread is about to.
-    fn ended(&mut self);
-
-    /// Its handle goes, and the stage has been stopped. Gives a panic of the thread that is this
-    /// call's to pass on.
-    fn leave(&mut self) -> Option<Payload>;
-
-    /// The same, without waiting for the thread.
-    #[cfg_attr(not(feature = "stream"), allow(dead_code, reason = "only tasks do not wait"))]
-    fn let_go(&mut self);
-}
-
-/// A stage as who owns its thread sees it.
-pub(crate) trait Stage: Send + Sync {
-    /// Runs the source to its end. On the thread.
-    fn run(&self);
-
-    /// Ends it: wakes both sides, and drops what is buffered, and the source if that has not begun.
-    /// `false` if it had been stopped before.
-    fn stop(&self) -> bool;
-
-    /// What the thread's panic carried, if nobody has been told.
-    fn take_panic(&self) -> Option<Payload>;
-
-    fn stats(&self) -> BufferStats;
-}
-
-type Weigh<'a, T> = Box<dyn Fn(&T) -> usize + Send + 'a>;
-type Produce<'a, T> = Box<dyn FnOnce(ring::Producer<T>, Option<Weigh<'a, T>>) + Send + 'a>;
-
-/// A source that has not begun.
-struct Idle<'a, T> {
-    produce: Produce<'a, T>,
-    producer: ring::Producer<T>,
-    weigh: Option<Weigh<'a, T>>,
-}
-
-impl<T> Idle<'_, T> {
-    /// Drops it all, whatever panics.
-    fn discard(self) -> FirstPanic {
-        let Idle { produce, producer, weigh } = self;
-        let mut panics = FirstPanic::default();
-        panics.run(|| drop(produce));
-        panics.run(|| drop(weigh));
-        drop(producer);
-        panics
-    }
-}
-
-/// What handle, thread and scope share.
-struct Upstream<'a, T> {
-    ring: Arc<Ring<T>>,
-    idle: Mutex<Option<Idle<'a, T>>>,
-}
-
-impl<'a, T> Upstream<'a, T> {
-    fn take_idle(&self) -> Option<Idle<'a, T>> {
-        lock(&self.idle).take()
-    }
-
-    /// Drops the source if it has not begun.
-    fn discard_idle(&self) -> FirstPanic {
-        self.take_idle().map(Idle::discard).unwrap_or_default()
-    }
-}
-
-impl<T: Send> Stage for Upstream<'_, T> {
-    fn run(&self) {
-        if let Some(Idle { produce, producer, weigh }) = self.take_idle() {
-            produce(producer, weigh);
-        }
-    }
-
-    fn stop(&self) -> bool {
-        let mut panics = FirstPanic::default();
-        // A panic in there is of a destructor, and so of a stop that was ours.
-        let stopped = panics.run(|| self.ring.stop()).unwrap_or(true);
-        panics.join(self.discard_idle());
-        panics.resume();
-        stopped
-    }
-
-    fn take_panic(&self) -> Option<Payload> {
-        self.ring.take_panic()
-    }
-
-    fn stats(&self) -> BufferStats {
-        BufferStats {
-            capacity: self.ring.capacity(),
-            buffered: self.ring.count(),
-            peak: self.ring.peak(),
-        }
-    }
-}
-
-/// How full a buffer is, and has been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BufferStats {
-    /// How many items it has places for.
-    pub capacity: usize,
-    /// How many places are taken at this moment. Those that the consumer has emptied are counted
-    /// until it gives them back, which it does a quarter of the capacity at a time.
-    pub buffered: usize,
-    /// The most items that the consumer has found when it came to look.
-    pub peak: usize,
-}
-
-/// Makes a source and runs it, on this thread, until it ends or nobody wants more.
-fn produce<G, T>(
-    make: impl FnOnce() -> G,
-    mut producer: ring::Producer<T>,
-    weigh: Option<Weigh<'_, T>>,
-) where
-    G: Resume<Argument = (), Yield = T, Return = ()>,
-{
-    let mut panics = FirstPanic::default();
-    let mut source = pin!(None);
-    panics.run(|| {
-        // Not before it is wanted.
-        if producer.is_closed() {
-            return drop(make);
-        }
-        source.set(Some(make()));
-        let Some(mut source) = source.as_mut().as_pin_mut() else { return };
-        while let Ok(place) = producer.reserve(Wait::Forever) {
-            let Some(value) = resume::next(source.as_mut()) else { break };
-            match &weigh {
-                None => place.fill(value),
-                Some(weigh) => {
-                    let mut value = Shield::new(value);
-                    let weight = weigh(value.get_mut());
-                    if place.fill_weighed(value.into_inner(), weight).is_err() {
-                        break;
-                    }
-                }
-            }
-        }
-    });
-    // Before the consumer can see the end. And not by the unwinding of a panic in there: another one
-    // would abort.
-    panics.run(|| source.set(None));
-    panics.run(|| drop(weigh));
-    producer.leave(panics.into_payload());
-}
-
-impl<'a, T: Send + 'a> Prefetch<'a, T> {
-    /// A prefetch whose thread `owner` starts and waits for.
-    pub(crate) fn owned<G>(
-        source: G,
-        capacity: Capacity,
-        owner: impl FnOnce(Arc<dyn Stage + 'a>) -> Box<dyn Owner + 'a>,
-    ) -> Self
-    where
-        G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'a,
-    {
-        Prefetch::made(move || source, capacity, owner)
-    }
-
-    /// The same, of a source that is made on the thread.
-    fn made<G>(
-        make: impl FnOnce() -> G + Send + 'a,
-        capacity: Capacity,
-        owner: impl FnOnce(Arc<dyn Stage + 'a>) -> Box<dyn Owner + 'a>,
-    ) -> Self
-    where
-        G: Resume<Argument = (), Yield = T, Return = ()>,
-    {
-        let (producer, consumer) = ring(capacity, Barrier::choose());
-        let produce: Produce<'a, T> =
-            Box::new(move |producer, weigh| produce(make, producer, weigh));
-        let idle = Mutex::new(Some(Idle { produce, producer, weigh: None }));
-        let stage = Arc::new(Upstream { ring: consumer.ring().clone(), idle });
-        let owner = owner(stage.clone());
-        Prefetch { consumer, stage, owner, phase: Phase::Idle }
-    }
-}
-
-impl<T: Send + 'static> Prefetch<'static, T> {
-    /// Has `source`, a generator of any kind, run ahead of its consumer by at most `capacity` items.
-    ///
-    /// # Panics
-    ///
-    /// If there is not enough memory for them.
-    pub fn new<G>(source: G, capacity: Capacity) -> Self
-    where
-        G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
-    {
-        Prefetch::owned(source, capacity, |stage| Own::new(stage, None))
-    }
-
-    /// The same, and stopped together with everything else under `group`: from any thread, whatever
-    /// either side is waiting for. What is buffered is dropped by the stop, unless the consumer is
-    /// taking an item at that moment; the source is dropped on its own thread, after the step in
-    /// progress, and to [`wait`](StopHandle::wait) is to wait for that.
-    ///
-    /// # Panics
-    ///
-    /// As [`new`](Prefetch::new).
-    pub fn under<G>(source: G, capacity: Capacity, group: &StopHandle) -> Self
-    where
-        G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
-    {
-        Prefetch::owned(Stoppable::under(source, group), capacity, |stage| {
-            let stopper = Releasable::under(Stopper(stage.clone()), group);
-            Own::new(stage, Some(stopper))
-        })
-    }
-
-    /// Has a source that is made on the thread itself run ahead of its consumer: one that is not
-    /// `Send`, such as a body that holds a database's cursor or an `Rc`. `make` is called when the
-    /// thread is started, that is by the first demand; if it is not, it is dropped.
-    ///
-    /// Otherwise as [`new`](Prefetch::new). A panic of `make` is one of the source.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    /// use watertight::{Capacity, Co, Prefetch, generator};
-    ///
-    /// let words = Prefetch::made_by(Capacity::items(4), || {
-    ///     generator(async |mut co: Co<usize>| {
-    ///         let text: Rc<str> = "one two three".into(); // It stays on its thread.
-    ///         for word in text.split(' ') {
-    ///             co.yield_(word.len()).await;
-    ///         }
-    ///     })
-    /// });
-    /// assert!(words.eq([3, 3, 5]));
-    /// ```
-    pub fn made_by<G>(capacity: Capacity, make: impl FnOnce() -> G + Send + 'static) -> Self
-    where
-        G: Resume<Argument = (), Yield = T, Return = ()>,
-    {
-        Prefetch::made(make, capacity, |stage| Own::new(stage, None))
-    }
-
-    /// The same, and stopped together with everything else under `group`; see
-    /// [`under`](Prefetch::under).
-    pub fn made_by_under<G>(
-        capacity: Capacity,
-        group: &StopHandle,
-        make: impl FnOnce() -> G + Send + 'static,
-    ) -> Self
-    where
-        G: Resume<Argument = (), Yield = T, Return = ()>,
-    {
-        let above = group.clone();
-        let make = move || Stoppable::under(make(), &above);
-        let prefetch = Prefetch::made(make, capacity, |stage| {
-            let stopper = Releasable::under(Stopper(stage.clone()), group);
-            Own::new(stage, Some(stopper))
-        });
-        // It stands for the source until the thread has dropped that: who waits for the group waits for
-        // it, whether the thread has come to make it or not.
-        drop(prefetch.consumer.ring().hold(stand_in(group)));
-        prefetch
-    }
-}
-
 impl<'a, T> Prefetch<'a, T> {
-    /// Bounds the buffer by weight as well, such as bytes: what is in it does not weigh more than
-    /// `most`, by the measure of `weigh`, which is called once for each item, on the source's thread.
-    ///
-    /// One number more is kept for each item in the buffer.
-    ///
-    /// What an item weighs is known when it is there. So the source is pulled as long as what is
-    /// buffered weighs less than `most`, and what it then gives waits in its hand until there is room:
-    /// that one item comes on top. An item that is heavier than `most` is let through alone, when
-    /// the buffer is empty.
-    ///
-    /// # Panics
-    ///
-    /// If the source has begun.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use watertight::{Capacity, IteratorExt};
-    ///
-    /// // At most 100 chunks, and no more than a megabyte and one chunk.
-    /// let chunks = (0..10).map(|n| vec![n; 400_000]).prefetch(Capacity::items(100));
-    /// let chunks = chunks.weighing(1_000_000, Vec::len);
-    /// assert_eq!(chunks.count(), 10);
-    /// ```
-    pub fn weighing(mut self, most: usize, weigh: impl Fn(&T) -> usize + Send + 'a) -> Self {
-        let replaced = match &mut *lock(&self.stage.idle) {
-            Some(idle) => {
-                idle.producer.weigh(most);
-                idle.weigh.replace(Box::new(weigh))
-            }
-            // It has been ended before it began.
-            None if self.phase == Phase::Idle || self.consumer.ring().is_stopped() => None,
-            None => panic!("watertight: `weighing` comes too late: the source has begun"),
-        };
-        drop(replaced); // Not under the lock.
-        self.consumer.give_back_one_by_one();
-        self
-    }
-
     /// Starts the thread, if that has not been done: the source then runs ahead before the first
     /// item is asked for.
     ///
     /// # Errors
     ///
     /// If the system refuses a thread. Nothing is lost: it can be tried again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use watertight::{Capacity, IteratorExt};
+    ///
+    /// let (seen, sees) = mpsc::channel();
+    /// let numbers = (0..).inspect(move |&n| seen.send(n).unwrap());
+    /// let mut numbers = numbers.prefetch(Capacity::items(2));
+    /// numbers.start()?;
+    /// // Nothing has been asked for, and yet the source has worked; never on more than two.
+    /// assert_eq!((sees.recv(), sees.recv()), (Ok(0), Ok(1)));
+    /// assert_eq!(numbers.next(), Some(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn start(&mut self) -> io::Result<()> {
         if self.phase == Phase::Idle {
             // What has been ended before it began needs no thread.
-            if lock(&self.stage.idle).is_some() {
+            if self.stage.is_idle() {
                 self.owner.start()?;
             }
             self.phase = Phase::Running;
@@ -435,6 +156,17 @@ impl<'a, T> Prefetch<'a, T> {
     /// # Panics
     ///
     /// If the source has not begun, and its destructor panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, IteratorExt};
+    ///
+    /// let mut numbers = (0..).prefetch(Capacity::items(8));
+    /// assert_eq!(numbers.next(), Some(0));
+    /// assert!(numbers.finish()); // Of a source without an end.
+    /// assert!(numbers.count() <= 8); // Only what had been pulled by then.
+    /// ```
     pub fn finish(&mut self) -> bool {
         let finished = self.consumer.ring().finish();
         // If it has not begun it never will.
@@ -451,6 +183,21 @@ impl<'a, T> Prefetch<'a, T> {
     ///
     /// If a destructor does, and outside a scope if the source has panicked and that has not been
     /// passed on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use watertight::{Capacity, IteratorExt};
+    ///
+    /// let file = Arc::new("an open file");
+    /// let held = file.clone();
+    /// let mut lines = (0..).map(move |n| (n, *held)).prefetch(Capacity::items(8));
+    /// assert_eq!(lines.next(), Some((0, "an open file")));
+    /// assert!(lines.close());
+    /// assert_eq!(Arc::strong_count(&file), 1); // Its thread has dropped the source, and ended.
+    /// assert!(!lines.close());
+    /// ```
     pub fn close(&mut self) -> bool {
         let (closed, panics) = self.end(Owner::leave);
         panics.resume();
@@ -462,6 +209,7 @@ impl<'a, T> Prefetch<'a, T> {
         &mut self,
         leave: impl FnOnce(&mut (dyn Owner + 'a)) -> Option<Payload>,
     ) -> (bool, FirstPanic) {
+        self.record.finish();
         let mut panics = FirstPanic::default();
         let over = self.phase == Phase::Over;
         self.phase = Phase::Over;
@@ -473,13 +221,17 @@ impl<'a, T> Prefetch<'a, T> {
         (stopped && !over, panics)
     }
 
-    /// Has it be read by a task, as a stream.
-    #[cfg(feature = "stream")]
-    pub fn into_stream(self) -> ThreadStream<'a, T> {
-        ThreadStream::new(self)
-    }
-
     /// How full the buffer is, and has been.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, IteratorExt};
+    ///
+    /// let numbers = (0..).prefetch(Capacity::items(8));
+    /// assert_eq!(numbers.stats().capacity, 8);
+    /// assert_eq!(numbers.stats().buffered, 0); // Nothing has been asked for.
+    /// ```
     pub fn stats(&self) -> BufferStats
     where
         T: Send,
@@ -497,54 +249,82 @@ impl<'a, T> Prefetch<'a, T> {
 
     #[inline]
     fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
+        self.take(wait, Owner::ended)
+    }
+
+    /// The same for a task, of what is there by now: not even the thread is waited for when that ends.
+    #[cfg(feature = "stream")]
+    fn pop_now(&mut self) -> Result<T, Nothing> {
+        self.take(Wait::Never, Owner::let_go)
+    }
+
+    /// `end` is what becomes of the thread if there is nothing more.
+    #[inline]
+    fn take(
+        &mut self,
+        wait: Wait<'_>,
+        end: impl FnOnce(&mut (dyn Owner + 'a)),
+    ) -> Result<T, Nothing> {
         if self.phase == Phase::Idle {
             self.first();
         }
-        match self.consumer.pop(wait) {
-            Err(Nothing::Ever) => Err(self.over()),
-            popped => popped,
+        let step = self.record.begin();
+        let popped = self.consumer.pop(wait);
+        match popped {
+            Ok(_) => step.yielded(),
+            Err(Nothing::Yet) => step.waits(),
+            Err(Nothing::Ever) => {
+                step.finished();
+                self.over(end);
+            }
         }
+        popped
     }
 
-    /// There is nothing more. Passes the source's panic on, if that is why.
+    /// There is nothing more. Passes the source's panic on, if that is why. `end` says whether to wait
+    /// for the thread, which is about to end.
     #[cold]
     #[inline(never)]
-    fn over(&mut self) -> Nothing {
+    fn over(&mut self, end: impl FnOnce(&mut (dyn Owner + 'a))) {
         // Who has been stopped does not wait for the thread, and hears no more of it.
         if self.phase != Phase::Over && !self.consumer.ring().is_stopped() {
             self.phase = Phase::Over;
-            self.owner.ended();
+            end(&mut *self.owner);
             let mut panics = FirstPanic::default();
             if let Some(payload) = self.stage.ring.take_panic() {
                 panics.keep(payload);
             }
             panics.resume();
         }
-        Nothing::Ever
     }
 
     /// Takes the next item, in a task. Nothing is waited for, not even the thread when that ends.
     #[cfg(feature = "stream")]
-    pub(super) fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if self.phase == Phase::Idle {
             self.first();
         }
-        let Poll::Ready(popped) = self.consumer.poll_pop(cx) else { return Poll::Pending };
-        if popped.is_err() && self.phase != Phase::Over && !self.consumer.ring().is_stopped() {
-            self.phase = Phase::Over;
-            self.owner.let_go();
-            let mut panics = FirstPanic::default();
-            if let Some(payload) = self.stage.ring.take_panic() {
-                panics.keep(payload);
+        let step = self.record.begin();
+        let Poll::Ready(popped) = self.consumer.poll_pop(cx) else {
+            step.waits();
+            return Poll::Pending;
+        };
+        match popped {
+            Ok(item) => {
+                step.yielded();
+                Poll::Ready(Some(item))
             }
-            panics.resume();
+            Err(_) => {
+                step.finished();
+                self.over(Owner::let_go);
+                Poll::Ready(None)
+            }
         }
-        Poll::Ready(popped.ok())
     }
 
     /// As [`close`](Prefetch::close), but does not wait for the thread.
     #[cfg(feature = "stream")]
-    pub(super) fn close_now(&mut self) -> bool {
+    fn close_now(&mut self) -> bool {
         let (closed, panics) = self.end(|owner| {
             owner.let_go();
             None
@@ -554,7 +334,7 @@ impl<'a, T> Prefetch<'a, T> {
     }
 
     /// Whether it is over: nothing will come any more.
-    pub(super) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.phase == Phase::Over || self.consumer.ring().is_stopped()
     }
 
@@ -567,6 +347,21 @@ impl<'a, T> Prefetch<'a, T> {
     /// # Panics
     ///
     /// As `next`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, IteratorExt, NextError};
+    ///
+    /// let mut numbers = (0..1).prefetch(Capacity::items(8));
+    /// let first = loop {
+    ///     match numbers.try_next() {
+    ///         Err(NextError::Empty) => std::thread::yield_now(), // Or something useful.
+    ///         first => break first,
+    ///     }
+    /// };
+    /// assert_eq!(first, Ok(0));
+    /// ```
     #[inline]
     pub fn try_next(&mut self) -> Result<T, NextError> {
         Ok(self.pop(Wait::Never)?)
@@ -581,6 +376,20 @@ impl<'a, T> Prefetch<'a, T> {
     /// # Panics
     ///
     /// As `next`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{sync::mpsc, time::Duration};
+    /// use watertight::{Capacity, IteratorExt, NextError};
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let mut values = receiver.into_iter().prefetch(Capacity::items(8));
+    /// assert_eq!(values.next_timeout(Duration::from_millis(1)), Err(NextError::Empty));
+    /// sender.send(7).unwrap();
+    /// assert_eq!(values.next_timeout(Duration::from_secs(60)), Ok(7));
+    /// drop(sender); // So that the thread is not waited for in vain.
+    /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
         Ok(self.pop(Wait::up_to(timeout))?)
     }
@@ -616,85 +425,5 @@ impl<T> fmt::Debug for Prefetch<'_, T> {
             .field("buffered", &ring.count())
             .field("started", &(self.phase != Phase::Idle))
             .finish_non_exhaustive()
-    }
-}
-
-/// What a stage's thread is called.
-pub(crate) const THREAD_NAME: &str = "watertight-prefetch";
-
-/// The owner of a thread outside a scope: the handle.
-struct Own {
-    stage: Arc<dyn Stage>,
-    thread: Option<thread::JoinHandle<()>>,
-    /// Only in a group. Dropped when the handle is.
-    stopper: Option<Releasable<Stopper<'static>>>,
-    /// Nobody waits for the thread, or hears of its panic.
-    gone: bool,
-}
-
-impl Own {
-    fn new(stage: Arc<dyn Stage>, stopper: Option<Releasable<Stopper<'static>>>) -> Box<Self> {
-        Box::new(Own { stage, thread: None, stopper, gone: false })
-    }
-
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // A source may own its own handle; it cannot wait for itself.
-            if thread.thread().id() != thread::current().id() {
-                // Panics of the source are caught on the thread.
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-impl Owner for Own {
-    fn start(&mut self) -> io::Result<()> {
-        let stage = self.stage.clone();
-        let builder = thread::Builder::new().name(String::from(THREAD_NAME));
-        self.thread = Some(builder.spawn(move || stage.run())?);
-        Ok(())
-    }
-
-    fn ended(&mut self) {
-        self.join();
-        self.stopper = None;
-    }
-
-    fn leave(&mut self) -> Option<Payload> {
-        self.ended();
-        if self.gone { None } else { self.stage.take_panic() }
-    }
-
-    fn let_go(&mut self) {
-        self.gone = true;
-        self.thread = None;
-        self.stopper = None;
-    }
-}
-
-/// A member of `group` in the place of a source that is not one (yet). It is over when it is dropped.
-pub(super) fn stand_in(group: &StopHandle) -> Box<dyn Send> {
-    Box::new(Stoppable::under(Adopted::new(iter::empty::<()>()), group))
-}
-
-/// What a stop handle finds of a stage: something that can be closed.
-pub(crate) struct Stopper<'a>(pub(crate) Arc<dyn Stage + 'a>);
-
-impl Resume for Stopper<'_> {
-    type Argument = ();
-    type Yield = Infallible;
-    type Return = ();
-
-    fn resume(self: Pin<&mut Self>, (): ()) -> Resumed<Infallible, (), ()> {
-        Err(ResumeError::new(()))
-    }
-
-    fn close(self: Pin<&mut Self>) -> bool {
-        self.0.stop()
-    }
-
-    fn is_finished(&self) -> bool {
-        false
     }
 }

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 
 use super::Capacity;
 use super::wait::{Nothing, Wait};
+use crate::audit::{Meter, Record};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_until};
 use crate::unwind::{FirstPanic, quietly};
 
@@ -18,6 +19,8 @@ struct Queue<T> {
     drops_oldest: bool,
     state: Mutex<State<T>>,
     filled: Condvar,
+    /// Told under the lock.
+    meter: Meter,
 }
 
 struct State<T> {
@@ -33,8 +36,12 @@ struct State<T> {
     waits: bool,
 }
 
-/// A queue and its two sides.
-pub(super) fn queue<T>(capacity: Capacity, drops_oldest: bool) -> (Producer<T>, Consumer<T>) {
+/// A queue and its two sides. Its record is that of who has the consumer.
+pub(super) fn queue<T>(
+    capacity: Capacity,
+    drops_oldest: bool,
+    record: &Record,
+) -> (Producer<T>, Consumer<T>) {
     let queue = Arc::new(Queue {
         capacity,
         drops_oldest,
@@ -47,6 +54,7 @@ pub(super) fn queue<T>(capacity: Capacity, drops_oldest: bool) -> (Producer<T>, 
             waits: false,
         }),
         filled: Condvar::new(),
+        meter: record.meter(),
     });
     (Producer(queue.clone()), Consumer(queue))
 }
@@ -58,7 +66,10 @@ impl<T> Queue<T> {
 
     /// Drops what is in there, one after the other and not under the lock.
     fn discard(&self) {
-        let values = core::mem::take(&mut self.state().values);
+        let mut state = self.state();
+        let values = core::mem::take(&mut state.values);
+        self.meter.level(0);
+        drop(state);
         let mut panics = FirstPanic::default();
         values.into_iter().for_each(|value| {
             panics.run(|| drop(value));
@@ -99,6 +110,7 @@ impl<T> Producer<T> {
             state.values.reserve_exact(more);
         }
         state.values.push_back(value);
+        self.0.meter.level(state.values.len());
         let waits = core::mem::take(&mut state.waits);
         drop(state);
         if waits {
@@ -136,6 +148,7 @@ impl<T> Consumer<T> {
         let mut state = self.0.state();
         loop {
             if let Some(value) = state.values.pop_front() {
+                self.0.meter.level(state.values.len());
                 return Ok(value);
             }
             if state.closed || state.finished || state.done {
@@ -149,7 +162,9 @@ impl<T> Consumer<T> {
                 Ok(woken) => state = woken,
                 Err(mut late) => {
                     late.waits = false;
-                    return late.values.pop_front().ok_or(Nothing::Yet);
+                    let value = late.values.pop_front();
+                    self.0.meter.level(late.values.len());
+                    return value.ok_or(Nothing::Yet);
                 }
             }
         }

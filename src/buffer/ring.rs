@@ -49,7 +49,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-#[cfg(not(loom))]
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::mem::{self, MaybeUninit, needs_drop};
@@ -57,6 +56,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::task::Waker;
 
 use super::Capacity;
+use crate::audit::Record;
 use crate::sync::{
     AtomicBool, AtomicU8, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell, lock,
 };
@@ -107,6 +107,10 @@ pub(super) struct Ring<T> {
 struct Taking {
     busy: AtomicBool,
     side: UnsafeCell<Side>,
+    /// The thread that has woken the consumer's task last. Only a hint, and not for a checker to try
+    /// out.
+    #[cfg(feature = "stream")]
+    woken_from: core::sync::atomic::AtomicUsize,
 }
 
 /// Where the consumer is. It goes by turns, so that for most values there is one number to look at: a
@@ -165,7 +169,7 @@ struct Slow {
     consumer: Option<Waker>,
     producer: Option<Waker>,
     /// What goes when the producer does.
-    held: Option<Box<dyn Send>>,
+    held: Vec<Box<dyn Send>>,
 }
 
 impl Slow {
@@ -184,18 +188,24 @@ unsafe impl<T: Send> Sync for Ring<T> {}
 impl<T> UnwindSafe for Ring<T> {}
 impl<T> RefUnwindSafe for Ring<T> {}
 
-/// A ring and its two sides.
+/// A ring and its two sides. Its record is that of who has the consumer.
 ///
 /// # Panics
 ///
 /// If there is not enough memory for the slots, or could never be.
-pub(super) fn ring<T>(capacity: Capacity, barrier: Barrier) -> (Producer<T>, Consumer<T>) {
+pub(super) fn ring<T>(
+    capacity: Capacity,
+    barrier: Barrier,
+    record: &Record,
+) -> (Producer<T>, Consumer<T>) {
     let ring = Arc::new(Ring {
         tail: Line(AtomicUsize::new(0)),
         head: Line(AtomicUsize::new(0)),
         consumer: Line(Taking {
             busy: AtomicBool::new(false),
             side: UnsafeCell::new(Side { left: 0, turn: 0, slot: 0, seen: 0, published: 0 }),
+            #[cfg(feature = "stream")]
+            woken_from: core::sync::atomic::AtomicUsize::new(0),
         }),
         rest: Line(Rest {
             state: AtomicU8::new(0),
@@ -207,10 +217,10 @@ pub(super) fn ring<T>(capacity: Capacity, barrier: Barrier) -> (Producer<T>, Con
             emptied: Condvar::new(),
         }),
     });
-    (Producer::new(ring.clone()), Consumer::new(ring))
+    (Producer::new(ring.clone(), record.meter()), Consumer::new(ring, record.meter()))
 }
 
-#[cfg(not(loom))]
+#[cfg(not(watertight_loom))]
 fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
     // Not `Box::new_uninit_slice`, which aborts the process if there is not enough.
     let mut slots = Vec::new();
@@ -224,7 +234,7 @@ fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
 }
 
 // Loom's cells are more than what is in them.
-#[cfg(loom)]
+#[cfg(watertight_loom)]
 fn empty_slots<T>(capacity: Capacity) -> Box<[UnsafeCell<MaybeUninit<T>>]> {
     (0..capacity.get()).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect()
 }
@@ -250,6 +260,14 @@ impl<T> Ring<T> {
         let head = self.head.0.load(Ordering::Acquire);
         let tail = self.tail.0.load(Ordering::Acquire);
         tail.wrapping_sub(head).min(self.capacity())
+    }
+
+    /// Whether a look is enough to know that there is nothing: a hint, for who looks again before it
+    /// waits.
+    #[cfg(feature = "stream")]
+    fn is_seen_empty(&self) -> bool {
+        let head = self.head.0.load(Ordering::Relaxed);
+        self.tail.0.load(Ordering::Relaxed) == head && self.state() & (STOP | DONE) == 0
     }
 
     /// The number of the slot after this one.
@@ -304,6 +322,11 @@ impl<T> Ring<T> {
         let task = slow.task(side).take();
         drop(slow); // Or it would wake up only to wait for the lock.
         if let Some(task) = task {
+            #[cfg(feature = "stream")]
+            if side == CONSUMER_WAITS {
+                let here = crate::sync::here();
+                self.consumer.0.woken_from.store(here, core::sync::atomic::Ordering::Relaxed);
+            }
             quietly(|| task.wake());
         } else if waited {
             condvar.notify_one();
@@ -375,11 +398,16 @@ impl<T> Ring<T> {
         before & (STOP | FINISH | DONE) == 0
     }
 
-    /// Keeps `held` until the producer has gone. Gives back what is not kept any more.
+    /// Keeps `held`, and what has been kept before, until the producer has gone. Gives it back if that
+    /// has happened.
     pub(super) fn hold(&self, held: Box<dyn Send>) -> Option<Box<dyn Send>> {
         let mut slow = self.slow();
         // Set under the lock.
-        if self.state() & DONE != 0 { Some(held) } else { slow.held.replace(held) }
+        if self.state() & DONE != 0 {
+            return Some(held);
+        }
+        slow.held.push(held);
+        None
     }
 
     /// What the producer's panic carried. Once.

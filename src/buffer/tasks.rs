@@ -1,7 +1,7 @@
-//! Buffers with a task at one end: between a thread and a task ([`ThreadStream`]), between two tasks
-//! ([`TaskStream`]), and between a task and a thread ([`TaskIter`]).
+//! Buffers that a task fills: for another task ([`TaskStream`]), or for a thread ([`TaskIter`]).
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
@@ -16,116 +16,13 @@ use pin_project_lite::pin_project;
 
 use super::Capacity;
 use super::pair::NextError;
-use super::prefetch::{BufferStats, Prefetch, stand_in};
 use super::ring::{self, Barrier, Ring, ring};
+use super::stage::{BufferStats, stand_in};
 use super::wait::{Nothing, Wait};
+use crate::audit::{Kind, Meter, Record};
 use crate::resume::{Resume, ResumeError, Resumed};
 use crate::stop::{Releasable, StopHandle};
 use crate::unwind::FirstPanic;
-
-/// A [`Prefetch`] that is read by a task: what a blocking source gives, on a thread of its own, as a
-/// [`Stream`]. Made by [`Prefetch::into_stream`].
-///
-/// It is started by the first poll, ends as a `Prefetch` does, and passes a panic of the source on
-/// likewise. The task is woken when there is an item, the end, or a stop.
-///
-/// # Cancel safety
-///
-/// A future of `next` that is dropped loses nothing: an item is taken only when it is returned.
-///
-/// # Dropping
-///
-/// Nothing here waits for the thread, since that would keep the runtime's thread from other tasks. When
-/// this has been dropped or closed, what was buffered has been dropped; the source is dropped on its
-/// own thread after the step in progress, and then the thread ends. A panic of the source that has
-/// not been passed on by then has been reported by the panic hook, and goes no further. In a scope, the
-/// scope waits as usual.
-///
-/// # Examples
-///
-/// ```
-/// use std::future::poll_fn;
-/// use std::pin::Pin;
-/// use futures_core::Stream;
-/// use watertight::{Capacity, IteratorExt};
-///
-/// # smol::block_on(async {
-/// // What blocks does so on the thread.
-/// let squares = (0..1000_u64).map(|n| n * n).prefetch(Capacity::items(16));
-/// let mut squares = squares.into_stream();
-/// let mut sum = 0;
-/// for _ in 0..4 {
-///     sum += poll_fn(|cx| Pin::new(&mut squares).poll_next(cx)).await.unwrap();
-/// }
-/// assert_eq!(sum, 14);
-/// # });
-/// ```
-#[must_use = "streams do nothing unless polled"]
-pub struct ThreadStream<'a, T> {
-    prefetch: Prefetch<'a, T>,
-}
-
-impl<'a, T> ThreadStream<'a, T> {
-    pub(super) fn new(prefetch: Prefetch<'a, T>) -> Self {
-        ThreadStream { prefetch }
-    }
-
-    /// Ends it: drops what is buffered before this returns, and has the source dropped and its thread
-    /// end, without waiting for that. `true` if that was this call's doing; `false` if it had come to
-    /// its end, or a stop came first.
-    ///
-    /// # Panics
-    ///
-    /// If a destructor does.
-    pub fn close_now(&mut self) -> bool {
-        self.prefetch.close_now()
-    }
-
-    /// How full the buffer is, and has been.
-    pub fn stats(&self) -> BufferStats
-    where
-        T: Send,
-    {
-        self.prefetch.stats()
-    }
-}
-
-impl<T> Unpin for ThreadStream<'_, T> {}
-
-impl<T> Stream for ThreadStream<'_, T> {
-    type Item = T;
-
-    /// # Panics
-    ///
-    /// If the source has, once, after what it gave before; or if its thread cannot be started.
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.prefetch.poll_pop(cx)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.prefetch.size_hint()
-    }
-}
-
-impl<T> FusedStream for ThreadStream<'_, T> {
-    fn is_terminated(&self) -> bool {
-        self.prefetch.is_over()
-    }
-}
-
-impl<T> Drop for ThreadStream<'_, T> {
-    fn drop(&mut self) {
-        let mut panics = FirstPanic::default();
-        panics.run(|| self.prefetch.close_now());
-        panics.resume();
-    }
-}
-
-impl<T> fmt::Debug for ThreadStream<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThreadStream").field("prefetch", &self.prefetch).finish()
-    }
-}
 
 /// Has a stream run ahead of its consumer, by at most `capacity` items.
 ///
@@ -173,13 +70,19 @@ impl<T> fmt::Debug for ThreadStream<'_, T> {
 /// driver.await;
 /// # });
 /// ```
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn prefetch_stream<S: Stream>(
     stream: S,
     capacity: Capacity,
 ) -> (TaskStream<S::Item>, Driver<S>) {
-    let (producer, consumer) = ring(capacity, Barrier::for_tasks(capacity.get()));
-    let driver = Driver { stream: Some(stream), producer: Some(producer) };
-    (TaskStream { consumer, stopper: None, over: false }, driver)
+    let record = Record::buffer::<S::Item>(Kind::TaskStream, capacity.get());
+    let (producer, consumer) = ring(capacity, Barrier::for_tasks(capacity.get()), &record);
+    let driver = Driver {
+        stream: Some(stream),
+        producer: Some(producer),
+        record: Record::of::<S::Item, S>(Kind::Driver),
+    };
+    (TaskStream { consumer, stoppers: Vec::new(), over: false, record }, driver)
 }
 
 /// How often a driver polls its stream before it lets other tasks run.
@@ -195,12 +98,28 @@ pin_project! {
     /// # Dropping
     ///
     /// It drops the stream, then the consumer hears of the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{StreamExt as _, future::join, stream};
+    /// use watertight::{Capacity, prefetch_stream};
+    ///
+    /// # smol::block_on(async {
+    /// // Polled alongside, in the same task, it may borrow.
+    /// let text = String::from("one two three");
+    /// let (words, driver) = prefetch_stream(stream::iter(text.split(' ')), Capacity::items(2));
+    /// let (words, ()) = join(words.collect::<Vec<_>>(), driver).await;
+    /// assert_eq!(words, ["one", "two", "three"]);
+    /// # });
+    /// ```
     #[must_use = "a stream runs ahead only if its driver is spawned or polled"]
     pub struct Driver<S: Stream> {
         // Before the producer: the consumer must not hear of the end while this is being dropped.
         #[pin]
         stream: Option<S>,
         producer: Option<ring::Producer<S::Item>>,
+        record: Record,
     }
 }
 
@@ -208,6 +127,7 @@ impl<S: Stream> Driver<S> {
     /// Drops the stream, and lets the consumer know.
     fn end(self: Pin<&mut Self>, mut panics: FirstPanic) {
         let mut this = self.project();
+        this.record.finish();
         panics.run(|| this.stream.set(None));
         if let Some(producer) = this.producer.take() {
             producer.leave(panics.into_payload());
@@ -234,7 +154,14 @@ impl<S: Stream> Future for Driver<S> {
                 return Poll::Ready(());
             };
             let mut panics = FirstPanic::default();
-            match panics.run(|| stream.poll_next(cx)) {
+            let step = this.record.ask();
+            let polled = panics.run(|| stream.poll_next(cx));
+            match &polled {
+                Some(Poll::Ready(Some(_))) => step.yielded(),
+                Some(Poll::Pending) => step.waits(),
+                Some(Poll::Ready(None)) | None => step.finished(),
+            }
+            match polled {
                 Some(Poll::Ready(Some(item))) => place.fill(item),
                 Some(Poll::Ready(None)) | None => {
                     self.end(panics);
@@ -266,12 +193,29 @@ impl<S: Stream> fmt::Debug for Driver<S> {
 ///
 /// What is buffered is dropped, on this thread, and the driver is woken, to drop the stream and be
 /// ready.
+///
+/// # Examples
+///
+/// ```
+/// use futures_util::{StreamExt as _, stream};
+/// use watertight::{Capacity, prefetch_stream};
+///
+/// # smol::block_on(async {
+/// let (mut pages, driver) = prefetch_stream(stream::iter(0..), Capacity::items(2));
+/// let driver = smol::spawn(driver);
+/// assert_eq!(pages.next().await, Some(0));
+/// assert!(pages.close_now()); // What is buffered is dropped, and the driver is woken,
+/// driver.await; // which drops the stream.
+/// assert_eq!(pages.next().await, None);
+/// # });
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct TaskStream<T> {
     consumer: ring::Consumer<T>,
-    // Dropped when this is. Only in a group.
-    stopper: Option<Releasable<Stopper<T>>>,
+    // Dropped when this is. One for each group.
+    stoppers: Vec<Releasable<Stopper<T>>>,
     over: bool,
+    record: Record,
 }
 
 impl<T> TaskStream<T> {
@@ -280,6 +224,26 @@ impl<T> TaskStream<T> {
     /// taken; the stream is dropped by its driver, which is woken, and to
     /// [`wait`](StopHandle::wait) is to wait for that. A driver that is forgotten, or that this very
     /// thread would have to poll, is waited for in vain.
+    ///
+    /// Called again it adds another group: a stop of either ends it, and who waits for either waits
+    /// for the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{StreamExt as _, stream};
+    /// use watertight::{Capacity, StopHandle, prefetch_stream};
+    ///
+    /// # smol::block_on(async {
+    /// let all = StopHandle::new();
+    /// let (pages, driver) = prefetch_stream(stream::pending::<u32>(), Capacity::items(2));
+    /// let mut pages = pages.under(&all);
+    /// let driver = smol::spawn(driver);
+    /// std::thread::spawn(move || all.stop());
+    /// assert_eq!(pages.next().await, None);
+    /// driver.await;
+    /// # });
+    /// ```
     pub fn under(mut self, group: &StopHandle) -> Self
     where
         T: Send + 'static,
@@ -287,13 +251,27 @@ impl<T> TaskStream<T> {
         let ring = self.consumer.ring();
         // It stands for the stream, which the group cannot reach: it goes when the driver does.
         drop(ring.hold(stand_in(group)));
-        self.stopper = Some(Releasable::under(Stopper(ring.clone()), group));
+        let stopper = Stopper(ring.clone(), self.record.meter());
+        self.stoppers.push(Releasable::under(stopper, group));
         self
     }
 
     /// Has it be read by a thread, as an iterator that waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use watertight::{Capacity, prefetch_stream};
+    ///
+    /// let (pages, driver) = prefetch_stream(stream::iter(0..4), Capacity::items(2));
+    /// let reader = std::thread::spawn(move || pages.into_blocking().sum::<u32>());
+    /// smol::block_on(driver);
+    /// assert_eq!(reader.join().unwrap(), 6);
+    /// ```
     pub fn into_blocking(mut self) -> TaskIter<T> {
         self.consumer.forget_task();
+        self.record.rekind(Kind::TaskIter);
         TaskIter { stream: self }
     }
 
@@ -306,12 +284,41 @@ impl<T> TaskStream<T> {
     /// # Panics
     ///
     /// As for `poll_next`.
-    pub fn try_next(&mut self) -> Result<T, NextError> {
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use watertight::{Capacity, NextError, prefetch_stream};
+    ///
+    /// let (mut pages, driver) = prefetch_stream(stream::iter(0..2), Capacity::items(4));
+    /// assert_eq!(pages.next_now(), Err(NextError::Empty)); // Nobody has driven it.
+    /// smol::block_on(driver); // There is room for both.
+    /// assert_eq!((pages.next_now(), pages.next_now()), (Ok(0), Ok(1)));
+    /// assert_eq!(pages.next_now(), Err(NextError::Ended));
+    /// ```
+    pub fn next_now(&mut self) -> Result<T, NextError> {
         Ok(self.pop(Wait::Never)?)
     }
 
     /// Has the stream end when its driver is next polled; what is buffered can still be taken. `true`
     /// if that was this call's doing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{StreamExt as _, stream};
+    /// use watertight::{Capacity, prefetch_stream};
+    ///
+    /// # smol::block_on(async {
+    /// let (mut pages, driver) = prefetch_stream(stream::iter(0..), Capacity::items(2));
+    /// let driver = smol::spawn(driver);
+    /// assert_eq!(pages.next().await, Some(0));
+    /// assert!(pages.finish()); // Of a stream without an end.
+    /// driver.await;
+    /// assert!(pages.count().await <= 2); // Only what it had given by then.
+    /// # });
+    /// ```
     pub fn finish(&mut self) -> bool {
         self.consumer.ring().finish()
     }
@@ -322,24 +329,57 @@ impl<T> TaskStream<T> {
     /// # Panics
     ///
     /// If a destructor does, or a waker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use futures_util::stream;
+    /// use watertight::{Capacity, prefetch_stream};
+    ///
+    /// let held = Rc::new(());
+    /// let stream = stream::repeat(held.clone());
+    /// let (mut pages, driver) = prefetch_stream(stream, Capacity::items(2));
+    /// assert!(pages.close_now());
+    /// smol::block_on(driver); // It has been told, and drops the stream.
+    /// assert_eq!(Rc::strong_count(&held), 1);
+    /// ```
     pub fn close_now(&mut self) -> bool {
+        self.record.finish();
         let mut panics = FirstPanic::default();
         let over = core::mem::replace(&mut self.over, true);
         let stopped = panics.run(|| self.consumer.ring().stop()).unwrap_or(true);
-        // Afterwards: who waits for the group waits for that.
-        self.stopper = None;
+        // Afterwards: who waits for a group waits for that.
+        self.stoppers = Vec::new();
         panics.resume();
         stopped && !over
     }
 
     /// How full the buffer is, and has been.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use watertight::{Capacity, prefetch_stream};
+    ///
+    /// let (pages, driver) = prefetch_stream(stream::iter(0..2), Capacity::items(8));
+    /// smol::block_on(driver);
+    /// assert_eq!((pages.stats().buffered, pages.stats().capacity), (2, 8));
+    /// ```
     pub fn stats(&self) -> BufferStats {
         let ring = self.consumer.ring();
         BufferStats { capacity: ring.capacity(), buffered: ring.count(), peak: ring.peak() }
     }
 
     fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
+        let step = self.record.begin();
         let popped = self.consumer.pop(wait);
+        match &popped {
+            Ok(_) => step.yielded(),
+            Err(Nothing::Yet) => step.waits(),
+            Err(Nothing::Ever) => step.finished(),
+        }
         if matches!(popped, Err(Nothing::Ever)) {
             self.end();
         }
@@ -350,7 +390,7 @@ impl<T> TaskStream<T> {
     #[cold]
     fn end(&mut self) {
         if !core::mem::replace(&mut self.over, true) {
-            self.stopper = None;
+            self.stoppers = Vec::new();
             // Who has been stopped hears no more of it.
             if self.consumer.ring().is_stopped() {
                 return;
@@ -375,9 +415,18 @@ impl<T> Stream for TaskStream<T> {
     ///
     /// If the stream has, once, after what it gave before.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let popped = ready!(self.consumer.poll_pop(cx));
+        let this = &mut *self;
+        let step = this.record.begin();
+        let Poll::Ready(popped) = this.consumer.poll_pop(cx) else {
+            step.waits();
+            return Poll::Pending;
+        };
+        match &popped {
+            Ok(_) => step.yielded(),
+            Err(_) => step.finished(),
+        }
         if popped.is_err() {
-            self.end();
+            this.end();
         }
         Poll::Ready(popped.ok())
     }
@@ -433,12 +482,40 @@ impl<T> TaskIter<T> {
     /// # Panics
     ///
     /// If the stream has, once, after what it gave before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures_util::stream;
+    /// use watertight::{Capacity, NextError, prefetch_stream};
+    ///
+    /// let (pages, driver) = prefetch_stream(stream::pending::<u32>(), Capacity::items(2));
+    /// let mut pages = pages.into_blocking();
+    /// assert_eq!(pages.next_timeout(Duration::from_millis(1)), Err(NextError::Empty));
+    /// drop(driver); // Without it nothing will come.
+    /// assert_eq!(pages.next_timeout(Duration::from_secs(60)), Err(NextError::Ended));
+    /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<T, NextError> {
         Ok(self.stream.pop(Wait::up_to(timeout))?)
     }
 
     /// Has it be read by a task again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{StreamExt as _, stream};
+    /// use watertight::{Capacity, prefetch_stream};
+    ///
+    /// let (pages, driver) = prefetch_stream(stream::iter(1..4), Capacity::items(4));
+    /// smol::block_on(driver); // There is room for all.
+    /// let mut pages = pages.into_blocking();
+    /// assert_eq!(pages.next(), Some(1)); // Read by a thread,
+    /// assert_eq!(smol::block_on(pages.into_stream().count()), 2); // and then by a task again.
+    /// ```
     pub fn into_stream(self) -> TaskStream<T> {
+        self.stream.record.rekind(Kind::TaskStream);
         self.stream
     }
 }
@@ -461,7 +538,7 @@ impl<T> Iterator for TaskIter<T> {
 impl<T> FusedIterator for TaskIter<T> {}
 
 /// What a stop handle finds of a buffer: something that can be closed.
-struct Stopper<T>(Arc<Ring<T>>);
+struct Stopper<T>(Arc<Ring<T>>, Meter);
 
 impl<T> Resume for Stopper<T> {
     type Argument = ();
@@ -473,6 +550,7 @@ impl<T> Resume for Stopper<T> {
     }
 
     fn close(self: Pin<&mut Self>) -> bool {
+        self.1.stopped();
         self.0.stop()
     }
 

@@ -18,6 +18,7 @@ use super::{Capacity, Overflow};
 use crate::affinity::OneThread;
 #[cfg(feature = "std")]
 use crate::affinity::Threads;
+use crate::audit::{Kind, Record};
 use crate::resume::Resume;
 use lanes::{Step, Tee};
 use pull::{Pulled, close_all, discard, pull};
@@ -111,6 +112,7 @@ use pull::{Pulled, close_all, discard, pull};
 pub struct Branch<'a, T, K: Sharing = Threads> {
     desk: K::Desk<Tee<'a, T, K>>,
     index: usize,
+    record: Record,
 }
 
 /// One of several consumers of a source, each of which gets every item: a [`LocalBranch`], as there
@@ -120,6 +122,7 @@ pub struct Branch<'a, T, K: Sharing = Threads> {
 pub struct Branch<'a, T, K: Sharing> {
     desk: K::Desk<Tee<'a, T, K>>,
     index: usize,
+    record: Record,
 }
 
 /// A [`Branch`] that stays on its thread, of a source that need not be `Send`.
@@ -177,8 +180,21 @@ pub enum TeeError {
 }
 
 impl<'a, T, K: Sharing> Branch<'a, T, K> {
-    fn branches(desk: &K::Desk<Tee<'a, T, K>>, count: usize) -> Vec<Self> {
-        (0..count).map(|index| Branch { desk: desk.clone(), index }).collect()
+    /// The branches of a desk, whose source is still to be put in its place.
+    #[cfg_attr(feature = "audit", track_caller)]
+    fn branches(
+        count: usize,
+        capacity: Capacity,
+        overflow: Overflow,
+    ) -> (K::Desk<Tee<'a, T, K>>, Vec<Self>) {
+        let mut records = Vec::with_capacity(count);
+        for _ in 0..count {
+            records.push(Record::buffer::<T>(Kind::Branch, capacity.get()));
+        }
+        let desk = K::desk(Tee::new(&records, Record::plain::<T>(Kind::Tee), capacity, overflow));
+        let branch = |(index, record)| Branch { desk: desk.clone(), index, record };
+        let branches = records.into_iter().enumerate().map(branch).collect();
+        (desk, branches)
     }
 
     /// Puts the source in its place, unless everything has been closed by now.
@@ -187,6 +203,7 @@ impl<'a, T, K: Sharing> Branch<'a, T, K> {
         drop(refused);
     }
 
+    #[cfg_attr(feature = "audit", track_caller)]
     fn of(
         source: K::Source<'a, T>,
         count: usize,
@@ -196,8 +213,7 @@ impl<'a, T, K: Sharing> Branch<'a, T, K> {
         if count == 0 {
             return Vec::new();
         }
-        let desk = K::desk(Tee::new(count, capacity, overflow));
-        let branches = Self::branches(&desk, count);
+        let (desk, branches) = Self::branches(count, capacity, overflow);
         Self::install(&desk, source);
         branches
     }
@@ -216,6 +232,7 @@ impl<'a, T: Clone + Send> Branch<'a, T> {
     /// let mut branches = Branch::split(words, 3, Capacity::items(2), Overflow::Block);
     /// assert!(branches.iter_mut().all(|branch| branch.next() == Some("a")));
     /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn split<G>(generator: G, count: usize, capacity: Capacity, overflow: Overflow) -> Vec<Self>
     where
         G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'a,
@@ -259,17 +276,18 @@ impl<T: Clone + Send + 'static> Branch<'static, T> {
     ///
     /// let stop = StopHandle::new();
     /// let numbers = generator(async |mut co: Co<u32>| co.yield_all(0..).await);
-    /// let mut branches = Branch::split_under(&stop, numbers, 2, Capacity::items(2), Overflow::Block);
+    /// let mut branches = Branch::split_under(numbers, 2, Capacity::items(2), Overflow::Block, &stop);
     /// assert_eq!(branches[0].next(), Some(0));
     /// stop.stop();
     /// assert!(branches.iter_mut().all(|branch| branch.next() == None));
     /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn split_under<G>(
-        group: &crate::StopHandle,
         generator: G,
         count: usize,
         capacity: Capacity,
         overflow: Overflow,
+        group: &crate::StopHandle,
     ) -> Vec<Self>
     where
         G: Resume<Argument = (), Yield = T, Return = ()> + Send + 'static,
@@ -279,8 +297,7 @@ impl<T: Clone + Send + 'static> Branch<'static, T> {
         if count == 0 {
             return Vec::new();
         }
-        let desk = Threads::desk(Tee::<T, Threads>::new(count, capacity, overflow));
-        let branches = Self::branches(&desk, count);
+        let (desk, branches) = Self::branches(count, capacity, overflow);
         // Weak: the source lies on the desk.
         let there = alloc::sync::Arc::downgrade(&desk);
         let hook = move |outcome| {
@@ -308,6 +325,7 @@ impl<'a, T: Clone> LocalBranch<'a, T> {
     /// let branches = LocalBranch::split_local(numbers, 2, Capacity::items(2), Overflow::Error);
     /// assert!(branches.into_iter().all(|branch| branch.eq([Rc::new(1)])));
     /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn split_local<G>(
         generator: G,
         count: usize,
@@ -378,6 +396,20 @@ impl<T: Clone, K: Sharing> Branch<'_, T, K> {
     /// assert_eq!(behind.try_next(), Ok(None));
     /// ```
     pub fn try_next(&mut self) -> Result<Option<T>, TeeError> {
+        let asked = self.record.ask();
+        let taken = self.ask();
+        match &taken {
+            Ok(Some(_)) => asked.yielded(),
+            Ok(None) => asked.finished(),
+            Err(_) => asked.waits(),
+        }
+        taken
+    }
+}
+
+impl<T: Clone, K: Sharing> Branch<'_, T, K> {
+    #[inline]
+    fn ask(&self) -> Result<Option<T>, TeeError> {
         let here = K::here();
         loop {
             match K::visit(&self.desk, |tee| tee.step(self.index, here))? {
@@ -413,6 +445,7 @@ impl<T, K: Sharing> Branch<'_, T, K> {
     /// assert_eq!((ahead.next(), behind.next()), (Some(1), None));
     /// ```
     pub fn close(&mut self) -> bool {
+        self.record.finish();
         discard(K::change(&self.desk, |tee| tee.close(self.index)))
     }
 

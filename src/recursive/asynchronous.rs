@@ -7,14 +7,40 @@ use core::task::{Context, Poll};
 
 use super::{Recursive, RecursiveCo, SendRecursiveCo};
 use crate::affinity::{OneThread, Threads};
+use crate::audit::Kind;
 use crate::poll_next::{Next, PollNext, item, stream};
 use crate::try_gen::Failure;
 
 /// An [`AsyncRecursive`] generator that can go to other threads. Made by [`async_recursive_send`].
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{SendAsyncRecursive, async_recursive_send};
+///
+/// # smol::block_on(async {
+/// let mut numbers: SendAsyncRecursive<'static, u32> =
+///     async_recursive_send(async |mut co| co.yield_(1).await);
+/// assert_eq!(smol::spawn(async move { numbers.next().await }).await, Some(1));
+/// # });
+/// ```
 pub type SendAsyncRecursive<'a, Y> = AsyncRecursive<'a, Y, Threads>;
 
 /// A [`TryAsyncRecursive`] generator that can go to other threads. Made by
 /// [`try_async_recursive_send`].
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{SendTryAsyncRecursive, try_async_recursive_send};
+///
+/// # smol::block_on(async {
+/// let mut numbers: SendTryAsyncRecursive<'static, u32, String> =
+///     try_async_recursive_send(async |_| Err("nothing there".to_owned()));
+/// let first = smol::spawn(async move { numbers.next().await }).await;
+/// assert_eq!(first, Some(Err("nothing there".to_owned())));
+/// # });
+/// ```
 pub type SendTryAsyncRecursive<'a, Y, E> = TryAsyncRecursive<'a, Y, E, Threads>;
 
 /// Makes an asynchronous generator whose body can delegate to children, and those to theirs: what
@@ -55,47 +81,117 @@ pub type SendTryAsyncRecursive<'a, Y, E> = TryAsyncRecursive<'a, Y, E, Threads>;
 /// # }
 /// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn async_recursive<'a, Y, B, F>(body: B) -> AsyncRecursive<'a, Y>
 where
     B: FnOnce(RecursiveCo<'a, Y>) -> F,
     F: Future<Output = ()> + 'a,
 {
-    AsyncRecursive { generator: Recursive::new(body) }
+    AsyncRecursive { generator: Recursive::new(Kind::AsyncRecursive, body) }
 }
 
 /// Like [`async_recursive`], for a generator that can go to other threads, and be spawned: every body
 /// is `Send`, and so is what it ends with. See [`recursive_send`](crate::recursive_send) for how to
 /// write such a function.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{SendRecursiveCo, async_recursive_send};
+///
+/// fn halve(mut co: SendRecursiveCo<'_, u32>, n: u32) -> impl Future<Output = ()> + Send {
+///     async move {
+///         smol::future::yield_now().await;
+///         co.yield_(n).await;
+///         if n > 1 {
+///             co.yield_from(|co| halve(co, n / 2)).await;
+///         }
+///     }
+/// }
+/// # smol::block_on(async {
+/// let mut numbers = async_recursive_send(|co| halve(co, 4));
+/// let all = smol::spawn(async move {
+///     let mut all = Vec::new();
+///     while let Some(number) = numbers.next().await {
+///         all.push(number);
+///     }
+///     all
+/// });
+/// assert_eq!(all.await, [4, 2, 1]);
+/// # });
+/// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn async_recursive_send<'a, Y, B, F>(body: B) -> SendAsyncRecursive<'a, Y>
 where
     B: FnOnce(SendRecursiveCo<'a, Y>) -> F,
     F: Future<Output = ()> + Send + 'a,
 {
-    AsyncRecursive { generator: Recursive::new(body) }
+    AsyncRecursive { generator: Recursive::new(Kind::AsyncRecursive, body) }
 }
 
 /// Makes an [`async_recursive`] generator whose root can fail: it returns `Result<(), E>`, and the
 /// items are `Result<Y, E>`, of which an error is the last. Children end with whatever they like,
 /// results included: `co.yield_from(…).await?`.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{RecursiveCo, try_async_recursive};
+///
+/// async fn down(mut co: RecursiveCo<'_, u32>, n: u32) -> Result<(), &'static str> {
+///     smol::future::yield_now().await;
+///     co.yield_(n).await;
+///     let n = n.checked_sub(1).ok_or("below zero")?;
+///     co.yield_from(|co| down(co, n)).await
+/// }
+/// # smol::block_on(async {
+/// let mut numbers = try_async_recursive(|co| down(co, 0));
+/// assert_eq!(numbers.next().await, Some(Ok(0)));
+/// assert_eq!(numbers.next().await, Some(Err("below zero")));
+/// assert_eq!(numbers.next().await, None);
+/// # });
+/// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn try_async_recursive<'a, Y, E, B, F>(body: B) -> TryAsyncRecursive<'a, Y, E>
 where
     B: FnOnce(RecursiveCo<'a, Y>) -> F,
     F: Future<Output = Result<(), E>> + 'a,
 {
-    TryAsyncRecursive { generator: Recursive::new(body), failure: Failure::default() }
+    let generator = Recursive::new(Kind::TryAsyncRecursive, body);
+    TryAsyncRecursive { generator, failure: Failure::default() }
 }
 
 /// Like [`try_async_recursive`], for a generator that can go to other threads, and be spawned.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::try_async_recursive_send;
+///
+/// # smol::block_on(async {
+/// let mut numbers = try_async_recursive_send(async |mut co| {
+///     co.yield_(1).await;
+///     Err("cut off")
+/// });
+/// smol::spawn(async move {
+///     assert_eq!(numbers.next().await, Some(Ok(1)));
+///     assert_eq!(numbers.next().await, Some(Err("cut off")));
+/// })
+/// .await;
+/// # });
+/// ```
 #[inline]
+#[cfg_attr(feature = "audit", track_caller)]
 pub fn try_async_recursive_send<'a, Y, E, B, F>(body: B) -> SendTryAsyncRecursive<'a, Y, E>
 where
     B: FnOnce(SendRecursiveCo<'a, Y>) -> F,
     F: Future<Output = Result<(), E>> + Send + 'a,
     E: Send,
 {
-    TryAsyncRecursive { generator: Recursive::new(body), failure: Failure::default() }
+    let generator = Recursive::new(Kind::TryAsyncRecursive, body);
+    TryAsyncRecursive { generator, failure: Failure::default() }
 }
 
 /// An asynchronous generator whose bodies delegate to one another. Made by [`async_recursive`] and
@@ -105,6 +201,26 @@ where
 /// All that is said of [`Recursive`] about memory, dropping and panics holds here, and all that is said
 /// of [`AsyncGen`](crate::AsyncGen) about yields behind combinators, cancelling and wakers. Of the
 /// bodies only the one on top is polled, and the task's wakers are its.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{RecursiveCo, async_recursive};
+///
+/// async fn countdown(mut co: RecursiveCo<'_, u32>, from: u32) {
+///     co.yield_(from).await;
+///     if from > 0 {
+///         co.yield_from(|co| countdown(co, from - 1)).await;
+///     }
+/// }
+/// # smol::block_on(async {
+/// let mut numbers = async_recursive(|co| countdown(co, 9));
+/// assert_eq!(numbers.next().await, Some(9));
+/// assert_eq!(numbers.next().await, Some(8));
+/// assert_eq!(numbers.depth(), 1);
+/// assert!(numbers.close_now());
+/// # });
+/// ```
 #[must_use = "streams are lazy and do nothing unless polled"]
 pub struct AsyncRecursive<'a, Y, K = OneThread> {
     generator: Recursive<'a, Y, (), (), K>,
@@ -114,6 +230,22 @@ pub struct AsyncRecursive<'a, Y, K = OneThread> {
 /// [`try_async_recursive_send`]; everything said of [`AsyncRecursive`] holds here.
 ///
 /// As a stream its items are `Result<Y, E>`, so it is a `TryStream`.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::try_async_recursive;
+///
+/// # smol::block_on(async {
+/// let mut numbers = try_async_recursive(async |mut co| {
+///     co.yield_(1).await;
+///     "x".parse::<u32>().map(drop)
+/// });
+/// assert_eq!(numbers.next().await, Some(Ok(1)));
+/// assert!(numbers.next().await.is_some_and(|last| last.is_err()));
+/// assert!(numbers.next().await.is_none());
+/// # });
+/// ```
 #[must_use = "streams are lazy and do nothing unless polled"]
 pub struct TryAsyncRecursive<'a, Y, E, K = OneThread> {
     generator: Recursive<'a, Y, (), Result<(), E>, K>,

@@ -17,6 +17,21 @@ impl<Y, R, K> RefUnwindSafe for RecursiveCo<'_, Y, R, K> {}
 impl<'a, Y, R, K> RecursiveCo<'a, Y, R, K> {
     /// Hands `value` to whoever resumed the generator, from whatever depth; see
     /// [`Co::yield_`](crate::Co::yield_).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{RecursiveCo, recursive};
+    ///
+    /// async fn leaf(mut co: RecursiveCo<'_, &str>) {
+    ///     co.yield_("from below").await;
+    /// }
+    /// let words = recursive(async |mut co| {
+    ///     co.yield_("from the top").await;
+    ///     co.yield_from(leaf).await;
+    /// });
+    /// assert!(words.eq(["from the top", "from below"]));
+    /// ```
     #[inline(always)]
     pub fn yield_(&mut self, value: Y) -> Yield<'_, Y, R> {
         self.sending(value)
@@ -25,6 +40,23 @@ impl<'a, Y, R, K> RecursiveCo<'a, Y, R, K> {
     /// The argument of the resume in progress, unless it has been taken; see
     /// [`Co::argument`](crate::Co::argument). An argument that a body does not take is dropped when it
     /// suspends, also when it suspends to let a child run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{GeneratorState::*, RecursiveCo, recursive};
+    ///
+    /// async fn child(mut co: RecursiveCo<'_, u32, u32>) {
+    ///     let answer = co.yield_(1).await; // Who is suspended gets it.
+    ///     co.yield_(answer).await;
+    /// }
+    /// let mut echo = recursive(async |mut co: RecursiveCo<u32, u32>| {
+    ///     assert_eq!(co.argument().await, Some(7));
+    ///     co.yield_from(child).await;
+    /// });
+    /// assert_eq!(echo.resume(7), Ok(Yielded(1)));
+    /// assert_eq!(echo.resume(8), Ok(Yielded(8)));
+    /// ```
     #[inline(always)]
     pub fn argument(&mut self) -> Argument<'_, Y, R> {
         self.taking()
@@ -122,6 +154,18 @@ impl<'a, Y, R, K> RecursiveCo<'a, Y, R, K> {
 impl<Y, K> RecursiveCo<'_, Y, (), K> {
     /// Yields every item of `items`, one for each resume; see [`Co::yield_all`](crate::Co::yield_all).
     /// Any iterator will do, another generator included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::recursive;
+    ///
+    /// let numbers = recursive(async |mut co| {
+    ///     co.yield_all(1..3).await;
+    ///     co.yield_all(recursive(async |mut co| co.yield_(3).await)).await;
+    /// });
+    /// assert!(numbers.eq([1, 2, 3]));
+    /// ```
     #[inline(always)]
     pub fn yield_all<I: IntoIterator<Item = Y>>(&mut self, items: I) -> YieldAll<'_, I::IntoIter> {
         self.sending_all(items)
@@ -136,6 +180,19 @@ impl<Y, R, K> fmt::Debug for RecursiveCo<'_, Y, R, K> {
 
 /// The generator is as deep as its [`max_depth`](crate::Recursive::max_depth) allows. Gives the body
 /// of the child back that would have been deeper.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{DepthExceeded, RecursiveCo, try_recursive};
+///
+/// async fn down(mut co: RecursiveCo<'_, u32>, n: u32) -> Result<(), DepthExceeded> {
+///     co.yield_(n).await;
+///     co.try_yield_from(|co| down(co, n + 1)).await.map_err(DepthExceeded::without_body)?
+/// }
+/// let last = try_recursive(|co| down(co, 0)).max_depth(2).last().unwrap();
+/// assert_eq!(last.unwrap_err().to_string(), "recursion deeper than 2");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("recursion deeper than {limit}")]
 #[non_exhaustive]
@@ -148,6 +205,20 @@ pub struct DepthExceeded<B = ()> {
 
 impl<B> DepthExceeded<B> {
     /// The error without the body, for whoever wants to store it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{DepthExceeded, RecursiveCo, recursive};
+    ///
+    /// async fn down(mut co: RecursiveCo<'_, Option<DepthExceeded>>) {
+    ///     let refused = co.try_yield_from(|co| down(co)).await.err();
+    ///     // The body may not leave this place, and the rest of the error may.
+    ///     co.yield_(refused.map(DepthExceeded::without_body)).await;
+    /// }
+    /// let errors: Vec<_> = recursive(|co| down(co)).max_depth(1).flatten().collect();
+    /// assert_eq!((errors.len(), errors[0].limit), (1, 1));
+    /// ```
     pub fn without_body(self) -> DepthExceeded {
         DepthExceeded { limit: self.limit, body: () }
     }
@@ -210,6 +281,22 @@ delegating! {
     ///
     /// When it is polled after it has completed, or anywhere but in the body whose `RecursiveCo` made
     /// it; when the generator would become too deep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{RecursiveCo, recursive};
+    ///
+    /// async fn pair(mut co: RecursiveCo<'_, u32>) -> &'static str {
+    ///     co.yield_(1).await;
+    ///     "ended"
+    /// }
+    /// let numbers = recursive(async |mut co| {
+    ///     let child = co.yield_from(pair); // Nothing has run yet.
+    ///     assert_eq!(child.await, "ended");
+    /// });
+    /// assert!(numbers.eq([1]));
+    /// ```
     YieldFrom(this, cx) -> F::Output {
         match this.poll(cx) {
             Poll::Ready(Ok(output)) => Poll::Ready(output),
@@ -226,6 +313,22 @@ delegating! {
     ///
     /// When it is polled after it has completed, or anywhere but in the body whose `RecursiveCo` made
     /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{RecursiveCo, recursive};
+    ///
+    /// async fn leaf(mut co: RecursiveCo<'_, u32>) {
+    ///     co.yield_(1).await;
+    /// }
+    /// let numbers = recursive(async |mut co| {
+    ///     let refused = co.try_yield_from(leaf).await;
+    ///     assert_eq!(refused.unwrap_err().limit, 0);
+    ///     co.yield_(2).await;
+    /// });
+    /// assert!(numbers.max_depth(0).eq([2]));
+    /// ```
     TryYieldFrom(this, cx) -> Result<F::Output, DepthExceeded<B>> {
         match this.poll(cx) {
             Poll::Ready(Ok(output)) => Poll::Ready(Ok(output)),

@@ -55,6 +55,26 @@ use crate::unwind::{FirstPanic, Shield};
 /// # Safety
 ///
 /// Of [`Threads`] it is true only of an `F` that is `Send` together with its output.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Carries, RecursiveCo, recursive};
+///
+/// /// A function for both kinds of generator says that its child fits.
+/// async fn bracketed<'a, K, B, F>(mut co: RecursiveCo<'a, char, (), K>, inner: B)
+/// where
+///     B: FnOnce(RecursiveCo<'a, char, (), K>) -> F,
+///     F: Future + 'a,
+///     K: Carries<F>,
+/// {
+///     co.yield_('(').await;
+///     co.yield_from(inner).await;
+///     co.yield_(')').await;
+/// }
+/// let text = recursive(|co| bracketed(co, async |mut co| co.yield_('x').await));
+/// assert_eq!(text.collect::<String>(), "(x)");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{F}` cannot be sent between threads, and this recursive generator can",
     note = "use `recursive`, whose bodies need not be `Send`, instead of `recursive_send`"
@@ -357,6 +377,22 @@ impl Drop for Emptied<'_> {
 /// It is eight bytes, keeps nothing alive, and is invariant in `'a`, the time for which everything
 /// has to last that the bodies borrow. With `K` = [`Threads`] it is `Send` if `Y` and `R` are, and its
 /// children have to be; see [`recursive_send`](crate::recursive_send).
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{RecursiveCo, recursive};
+///
+/// async fn count(mut co: RecursiveCo<'_, u32>, to: u32) -> u32 {
+///     co.yield_all(0..to).await;
+///     to
+/// }
+/// let numbers = recursive(async |mut co| {
+///     let first = co.yield_from(|co| count(co, 2)).await;
+///     co.yield_(10 * first).await;
+/// });
+/// assert!(numbers.eq([0, 1, 20]));
+/// ```
 pub struct RecursiveCo<'a, Y, R = (), K = OneThread> {
     co: Co<Y, R>,
     /// Not `Send`, but for what is said below.

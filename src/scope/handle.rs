@@ -10,6 +10,19 @@ use crate::resume::{Resume, ResumeError, Resumed, iterate};
 
 /// A handle of any generator in a scope with these values, whatever its body; see
 /// [`Scoped::erase`].
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Co, ScopedGen, scope};
+///
+/// scope(|s| {
+///     let up = s.generator(async |mut co: Co<u32>| co.yield_all(0..3).await);
+///     let down = s.generator(async |mut co: Co<u32>| co.yield_all((0..3).rev()).await);
+///     let both: [ScopedGen<'_, u32>; 2] = [up.erase(), down.erase()];
+///     assert!(both.into_iter().flatten().eq([0, 1, 2, 2, 1, 0]));
+/// });
+/// ```
 pub type ScopedGen<'scope, Y, R = (), T = ()> =
     Scoped<'scope, dyn Resume<Argument = R, Yield = Y, Return = T> + 'scope>;
 
@@ -31,6 +44,24 @@ pub type ScopedGen<'scope, Y, R = (), T = ()> =
 ///
 /// If a destructor panics while a handle is dropped *by a panic*, that second panic is reported by
 /// the panic hook and goes no further.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{Co, scope};
+///
+/// scope(|s| {
+///     let mut inner = s.adopt("one two three".split(' '));
+///     assert_eq!(inner.next(), Some("one"));
+///     // It may be moved in the middle, also into the body of another.
+///     let outer = s.generator(async move |mut co: Co<usize>| {
+///         for word in inner {
+///             co.yield_(word.len()).await;
+///         }
+///     });
+///     assert!(outer.eq([3, 5]));
+/// });
+/// ```
 #[must_use = "generators are lazy and do nothing unless iterated or resumed; to drop the handle \
               drops its generator"]
 pub struct Scoped<'scope, G: ?Sized>(Entry<'scope, G>);
@@ -59,6 +90,24 @@ impl<'scope, G: Resume + ?Sized> Scoped<'scope, G> {
     /// # Panics
     ///
     /// If the body does; the generator is finished then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, GeneratorState, scope};
+    ///
+    /// scope(|s| {
+    ///     let mut running = s.generator(async |mut co: Co<i32, i32>| {
+    ///         let mut total = co.yield_(0).await;
+    ///         loop {
+    ///             total += co.yield_(total).await;
+    ///         }
+    ///     });
+    ///     assert_eq!(running.resume(0), Ok(GeneratorState::Yielded(0))); // To begin with.
+    ///     assert_eq!(running.resume(5), Ok(GeneratorState::Yielded(5)));
+    ///     assert_eq!(running.resume(6), Ok(GeneratorState::Yielded(11)));
+    /// });
+    /// ```
     #[inline]
     pub fn resume(&mut self, argument: G::Argument) -> Resumed<G::Yield, G::Return, G::Argument> {
         let step = self.0.step(argument, |generator, argument| {
@@ -76,11 +125,38 @@ impl<'scope, G: Resume + ?Sized> Scoped<'scope, G> {
     /// # Panics
     ///
     /// If a destructor does. The generator is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use watertight::scope;
+    ///
+    /// let held = Rc::new(());
+    /// scope(|s| {
+    ///     let mut numbers = s.adopt(std::iter::repeat(held.clone()));
+    ///     assert!(numbers.close());
+    ///     assert_eq!(Rc::strong_count(&held), 1);
+    ///     assert!(numbers.next().is_none());
+    /// });
+    /// ```
     pub fn close(&mut self) -> bool {
         self.0.close(|generator| generator.close())
     }
 
     /// Whether the generator has finished: nothing will come, and it holds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::scope;
+    ///
+    /// scope(|s| {
+    ///     let mut numbers = s.adopt(0..1);
+    ///     assert_eq!((numbers.next(), numbers.is_finished()), (Some(0), false));
+    ///     assert_eq!((numbers.next(), numbers.is_finished()), (None, true));
+    /// });
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.0.generator().is_none_or(|generator| generator.is_finished())

@@ -2,7 +2,8 @@
 //!
 //! A scope is a list of heap nodes, youngest first: a header ([`Header`]: links, scope, kind, state)
 //! and a value (a generator, or the closure of a `defer`). The user holds a
-//! [`Scoped`](crate::Scoped), which is a pointer to the node; the scope holds the list.
+//! [`Scoped`](crate::Scoped), or for an asynchronous generator a
+//! [`ScopedStream`](crate::ScopedStream), which is a pointer to the node; the scope holds the list.
 //!
 //! # Why it is sound
 //!
@@ -38,6 +39,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 
 use crate::on_finish::Outcome;
+use crate::poll_next::PollNext;
 use crate::resume::Resume;
 use crate::stop::StopHandle;
 use crate::unwind::{FirstPanic, Shield, quietly_if_panicking};
@@ -233,8 +235,8 @@ impl Registry {
     /// generator borrows, and before this moves.
     #[inline(always)]
     pub(super) unsafe fn adopt<'scope, G: 'scope>(&'scope self, generator: G) -> Entry<'scope, G> {
-        self.created.set(self.created.get() + 1);
         let node = self.insert(generator, Node::<G>::GENERATOR, LIVE);
+        self.created.set(self.created.get() + 1);
         Entry { node: Some(node), scope: PhantomData }
     }
 
@@ -257,10 +259,11 @@ impl Registry {
             kind,
             state: Cell::new(state),
         };
-        let value = UnsafeCell::new(ManuallyDrop::new(value));
-        let node = Box::into_raw(Box::new(Node { header, value }));
+        // First the memory: if there is none, the value is still one that is dropped.
+        let mut place = Box::<Node<G>>::new_uninit();
+        place.write(Node { header, value: UnsafeCell::new(ManuallyDrop::new(value)) });
         // SAFETY: a box is not null.
-        let node = unsafe { NonNull::new_unchecked(node) };
+        let node = unsafe { NonNull::new_unchecked(Box::into_raw(place).cast()) };
         // SAFETY: the first node of the list until now, or the list's ends (6 above).
         unsafe { older.as_ref() }.younger.set(node.cast());
         self.live.0.older.set(node.cast());
@@ -593,20 +596,41 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
     }
 }
 
-impl<'scope, G: Resume + 'scope> Entry<'scope, G> {
+impl<'scope, G: 'scope> Entry<'scope, G> {
     /// The same node, its type hidden.
-    pub(super) fn erase(
+    ///
+    /// # Safety
+    ///
+    /// `hide` gives the pointer that it is given, and only its type is another one.
+    unsafe fn hide<H: ?Sized>(
         mut self,
+        hide: impl FnOnce(*mut Node<G>) -> *mut Node<H>,
+    ) -> Entry<'scope, H> {
+        // SAFETY: it was not null, and the caller says that it is the same.
+        let hide = |node: NonNull<_>| unsafe { NonNull::new_unchecked(hide(node.as_ptr())) };
+        Entry { node: self.node.take().map(hide), scope: PhantomData }
+    }
+
+    /// The same generator, its body hidden.
+    pub(super) fn erase(
+        self,
     ) -> Entry<
         'scope,
         dyn Resume<Argument = G::Argument, Yield = G::Yield, Return = G::Return> + 'scope,
-    > {
-        let node = self.node.take().map(|node| {
-            let node: *mut Node<dyn Resume<Argument = _, Yield = _, Return = _> + 'scope> =
-                node.as_ptr();
-            // SAFETY: it was not null.
-            unsafe { NonNull::new_unchecked(node) }
-        });
-        Entry { node, scope: PhantomData }
+    >
+    where
+        G: Resume,
+    {
+        // SAFETY: a coercion.
+        unsafe { self.hide(|node| node as _) }
+    }
+
+    /// The same asynchronous generator, its body hidden.
+    pub(super) fn erase_stream(self) -> Entry<'scope, dyn PollNext<Item = G::Item> + 'scope>
+    where
+        G: PollNext,
+    {
+        // SAFETY: a coercion.
+        unsafe { self.hide(|node| node as _) }
     }
 }

@@ -21,7 +21,7 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use crate::buffer::BufferStats;
-use crate::buffer::prefetch::{Owner, Stage, Stopper, THREAD_NAME};
+use crate::buffer::stage::{Owner, Stage, Stopper, THREAD_NAME, run_on};
 use crate::stop::{Releasable, StopHandle};
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::unwind::{FirstPanic, Payload};
@@ -92,7 +92,7 @@ impl<'scope> Threads<'scope> {
         book.pages.insert(number, Page { stage, stopper, thread: None, left: false });
         drop(book);
         for (number, page) in ended {
-            let panic = page.join();
+            let panic = page.and_then(Page::join);
             self.note(number, panic);
         }
         Entry { threads: self, number }
@@ -114,13 +114,18 @@ impl<'scope> Threads<'scope> {
 
     /// Tells every thread to end, youngest first, and drops what they have prefetched. Waits for
     /// none of them.
+    ///
+    /// It needs no memory: if it could fail for want of that, threads would not be waited for.
     pub(super) fn stop(&self) -> FirstPanic {
-        let stages: Vec<_> = self.book().pages.values().map(|page| page.stage.clone()).collect();
         let mut panics = FirstPanic::default();
-        for stage in stages.into_iter().rev() {
+        let mut below = self.book().next;
+        loop {
+            // A statement of its own, or the lock would be held.
+            let youngest = self.book().youngest(below);
+            let Some((number, stage)) = youngest else { return panics };
+            below = number;
             panics.run(|| stage.stop());
         }
-        panics
     }
 
     /// Stops every thread and waits until all of them have ended. Afterwards the book is empty. Of
@@ -150,15 +155,24 @@ impl<'scope> Threads<'scope> {
 }
 
 impl<'scope> Book<'scope> {
+    /// The youngest stage below this number.
+    fn youngest(&self, below: u64) -> Option<(u64, Arc<dyn Stage + 'scope>)> {
+        let (number, page) = self.pages.range(..below).next_back()?;
+        Some((*number, page.stage.clone()))
+    }
+
     /// Takes those out whose threads have ended. Not each time, so that it costs each stage only a
     /// constant on the average.
-    fn sweep(&mut self) -> BTreeMap<u64, Page<'scope>> {
+    fn sweep(&mut self) -> Vec<(u64, Option<Page<'scope>>)> {
         if self.pages.len() < self.sweep_at {
-            return BTreeMap::new();
+            return Vec::new();
         }
-        let (ended, running) =
-            core::mem::take(&mut self.pages).into_iter().partition(|(_, page)| page.has_ended());
-        self.pages = running;
+        // First the memory: if there is none, all are still in the book.
+        let ended = self.pages.iter().filter(|(_, page)| page.has_ended());
+        let mut ended: Vec<_> = ended.map(|(number, _)| (*number, None)).collect();
+        for (number, page) in &mut ended {
+            *page = self.pages.remove(number);
+        }
         self.sweep_at = (2 * self.pages.len()).max(16);
         ended
     }
@@ -185,16 +199,18 @@ impl Entry<'_> {
 
 impl Owner for Entry<'_> {
     fn start(&mut self) -> io::Result<()> {
+        let stage = self.threads.book().pages.get(&self.number).map(|page| page.stage.clone());
+        let Some(stage) = stage else { return Ok(()) };
+        let thread = stage.thread(); // Not under the lock.
         let mut book = self.threads.book();
         if book.closed {
             return Ok(()); // It has been stopped, or will be.
         }
         let Some(page) = book.pages.get_mut(&self.number) else { return Ok(()) };
-        let stage = page.stage.clone();
         let builder = Builder::new().name(String::from(THREAD_NAME));
         // SAFETY: what the thread borrows is `'scope`, and it is joined before that is over: its
         // handle goes into the book under the lock, and the book is not closed (1 above).
-        let thread = unsafe { builder.spawn_unchecked(move || stage.run())? };
+        let thread = unsafe { builder.spawn_unchecked(move || run_on(thread, stage))? };
         page.thread = Some(thread);
         Ok(())
     }

@@ -11,7 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::handle::StopHandle;
+use crate::audit::{OnThread, Spot};
 use crate::unwind::quietly;
+
+/// What the thread is called.
+const NAME: &str = "watertight-deadlines";
 
 /// How long the thread waits for another deadline when it has none.
 const LINGER: Duration = Duration::from_secs(1);
@@ -35,7 +39,9 @@ fn timer() -> MutexGuard<'static, Timer> {
     TIMER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run() {
+/// The thread, started at `spot`.
+fn run(spot: Spot) {
+    let _thread = OnThread::shared(spot, NAME);
     let mut timer = timer();
     let mut idle_since = None;
     loop {
@@ -75,17 +81,36 @@ fn run() {
 ///
 /// The stop is made on a thread that all deadlines share. What that releases is dropped there: a
 /// destructor that takes long makes other deadlines late, and one that panics is reported by the
-/// panic hook.
+/// panic hook. Only a deadline that has passed when it is set needs no thread: it is met at once, by
+/// who sets it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use watertight::IteratorExt;
+///
+/// let (mut numbers, stop) = (0..).releasable();
+/// let deadline = stop.stop_after(Duration::from_secs(3600));
+/// assert_eq!(numbers.next(), Some(0));
+/// drop(deadline); // It was in time.
+/// assert!(!stop.is_stopped());
+///
+/// let _at_once = stop.stop_after(Duration::ZERO);
+/// assert!(numbers.next().is_none());
+/// ```
 #[derive(Debug)]
-#[must_use = "dropping a deadline cancels it"]
-pub struct Deadline(Key);
+#[must_use = "dropping a deadline cancels it: keep it, in `let _deadline` and not in `let _`"]
+pub struct Deadline(Option<Key>);
 
 impl StopHandle {
-    /// Stops this at `instant`, unless the deadline is dropped before that.
+    /// Stops this at `instant`, unless the deadline is dropped before that. If `instant` has passed,
+    /// it is stopped when this returns, by the calling thread, as [`stop`](StopHandle::stop) does it.
     ///
     /// # Panics
     ///
-    /// If the thread for deadlines is not running and cannot be started.
+    /// If the thread for deadlines is not running and cannot be started, or as `stop` if `instant`
+    /// has passed.
     ///
     /// # Examples
     ///
@@ -99,13 +124,20 @@ impl StopHandle {
     /// assert_eq!(stop.wait(), Ok(Outcome::Stopped));
     /// drop(deadline);
     /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn stop_at(&self, instant: Instant) -> Deadline {
+        // Not left to the thread, which may be late: nobody expects a step after no time at all.
+        if instant <= Instant::now() {
+            self.stop();
+            return Deadline(None);
+        }
         let mut timer = timer();
         let key = (instant, timer.next);
         timer.next += 1;
         if !timer.running {
-            let name = String::from("watertight-deadlines");
-            if let Err(error) = thread::Builder::new().name(name).spawn(run) {
+            let spot = Spot::here();
+            let builder = thread::Builder::new().name(String::from(NAME));
+            if let Err(error) = builder.spawn(move || run(spot)) {
                 drop(timer);
                 panic!("watertight: the thread for deadlines cannot be started: {error}");
             }
@@ -115,15 +147,28 @@ impl StopHandle {
         if timer.due.first_key_value().is_some_and(|(first, _)| *first == key) {
             CHANGED.notify_one();
         }
-        Deadline(key)
+        Deadline(Some(key))
     }
 
     /// Stops this after `duration` from now, unless the deadline is dropped before that. See
-    /// [`stop_at`](StopHandle::stop_at). A time too far off to be told is one that never comes.
+    /// [`stop_at`](StopHandle::stop_at): no time at all stops it before this returns. A time too far
+    /// off to be told is one that never comes.
     ///
     /// # Panics
     ///
     /// As `stop_at`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watertight::IteratorExt;
+    ///
+    /// let (numbers, stop) = (0_u64..).stoppable();
+    /// let _deadline = stop.stop_after(Duration::from_millis(1));
+    /// assert!(numbers.last() < Some(u64::MAX));
+    /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn stop_after(&self, duration: Duration) -> Deadline {
         let now = Instant::now();
         // Thirty years, if it cannot be told.
@@ -134,7 +179,7 @@ impl StopHandle {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        let handle = timer().due.remove(&self.0);
+        let handle = self.0.and_then(|key| timer().due.remove(&key));
         drop(handle); // After the lock is released.
     }
 }

@@ -66,6 +66,19 @@ impl StopHandle {
     /// A group of its own, without members yet.
     ///
     /// Its outcome is [`Stopped`](Outcome::Stopped) once it has been stopped, and `None` before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{IteratorExt, Outcome, StopHandle};
+    ///
+    /// let all = StopHandle::new();
+    /// let mut numbers = (0..).stoppable_under(&all);
+    /// assert_eq!(all.outcome(), None);
+    /// assert!(all.stop());
+    /// assert_eq!(all.outcome(), Some(Outcome::Stopped));
+    /// assert_eq!(numbers.next(), None);
+    /// ```
     pub fn new() -> Self {
         StopHandle(Shared::group(None))
     }
@@ -73,6 +86,20 @@ impl StopHandle {
     /// A group under this handle: stopped with it, but not the other way round.
     ///
     /// If this has been stopped, so is the new one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::StopHandle;
+    ///
+    /// let all = StopHandle::new();
+    /// let (one, other) = (all.child(), all.child());
+    /// one.stop();
+    /// assert!(!all.is_stopped() && !other.is_stopped());
+    /// all.stop();
+    /// assert!(other.is_stopped());
+    /// assert!(all.child().is_stopped()); // From the beginning.
+    /// ```
     pub fn child(&self) -> Self {
         StopHandle(Shared::group(Some(&self.0)))
     }
@@ -86,6 +113,17 @@ impl StopHandle {
     ///
     /// If it releases a generator and a destructor panics, or an `on_finish` hook. Everything is
     /// stopped and released all the same, and the first panic goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::IteratorExt;
+    ///
+    /// let (numbers, stop) = (0..3).releasable();
+    /// assert!(stop.stop());
+    /// assert!(!stop.stop()); // There was nothing left to stop.
+    /// assert_eq!(numbers.count(), 0);
+    /// ```
     pub fn stop(&self) -> bool {
         let mut panics = FirstPanic::default();
         // A panic in there is of a release, and so of a stop that was ours.
@@ -100,17 +138,47 @@ impl StopHandle {
     }
 
     /// Whether a stop has been asked for, and was in time to be this one's doing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::StopHandle;
+    ///
+    /// let stop = StopHandle::new();
+    /// let token = stop.token();
+    /// assert!(!token.is_stopped());
+    /// stop.stop();
+    /// assert!(token.is_stopped() && stop.is_stopped());
+    /// ```
     pub fn is_stopped(&self) -> bool {
         self.0.is_stopped()
     }
 
     /// How it ended. `None` as long as it has not, or is not yet released.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{IteratorExt, Outcome};
+    ///
+    /// let (numbers, stop) = (0..3).stoppable();
+    /// assert_eq!(stop.outcome(), None);
+    /// numbers.for_each(drop);
+    /// assert_eq!(stop.outcome(), Some(Outcome::Completed));
+    /// assert!(!stop.stop()); // It came too late.
+    /// assert!(!stop.is_stopped());
+    /// ```
     pub fn outcome(&self) -> Option<Outcome> {
         self.0.outcome()
     }
 
     /// Waits until it has ended and been released; if it was stopped, everything under it as well.
     /// For a scope's handle that is the end of the scope, at the latest.
+    ///
+    /// A group that was made by [`new`](StopHandle::new) or [`child`](StopHandle::child) ends by a stop
+    /// and by nothing else: that all its members have ended, or that it has none, does not end it,
+    /// because others may come. So to wait for some members without stopping them is to wait for the
+    /// handle of each.
     ///
     /// It asks for nothing by itself: call [`stop`](StopHandle::stop) first, or wait for an end that
     /// comes anyway. What is `stoppable` is released by its owner; if that never touches it again,
@@ -121,6 +189,19 @@ impl StopHandle {
     ///
     /// [`WaitError::Inside`] if this thread is in the middle of a step, or of the release, of what it
     /// would wait for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Capacity, IteratorExt, Outcome, StopHandle};
+    ///
+    /// let stop = StopHandle::new();
+    /// let numbers = (0..).prefetch_under(Capacity::items(4), &stop);
+    /// let reader = std::thread::spawn(move || numbers.count());
+    /// stop.stop(); // A signal.
+    /// assert_eq!(stop.wait(), Ok(Outcome::Stopped)); // The source has been dropped.
+    /// reader.join().unwrap();
+    /// ```
     pub fn wait(&self) -> Result<Outcome, WaitError> {
         self.0.wait_until(None)
     }
@@ -130,6 +211,18 @@ impl StopHandle {
     /// # Errors
     ///
     /// [`WaitError::Inside`] as there, or [`WaitError::TimedOut`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use watertight::{IteratorExt, Outcome};
+    ///
+    /// let (numbers, stop) = (0..3).releasable();
+    /// let reader = std::thread::spawn(move || numbers.count());
+    /// assert_eq!(stop.wait_timeout(Duration::from_secs(60)), Ok(Outcome::Completed));
+    /// assert_eq!(reader.join().unwrap(), 3);
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Outcome, WaitError> {
         self.0.wait_until(Instant::now().checked_add(timeout))
     }
@@ -169,6 +262,16 @@ impl StopHandle {
     }
 
     /// A guard that stops this when it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::StopHandle;
+    ///
+    /// let all = StopHandle::new();
+    /// drop(all.guard());
+    /// assert!(all.is_stopped());
+    /// ```
     pub fn guard(&self) -> StopGuard {
         StopGuard(Some(self.clone()))
     }
@@ -196,11 +299,44 @@ impl fmt::Debug for StopHandle {
 }
 
 /// Asks whether a stop has been asked for. From [`StopHandle::token`].
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::pin;
+/// use watertight::{Co, StopHandle, generator};
+///
+/// let stop = StopHandle::new();
+/// let token = stop.token();
+/// let search = generator(async move |mut co: Co<u64>| {
+///     let found = (1..).take_while(|_| !token.is_stopped()).find(|n| n * n > 1_000_000);
+///     if let Some(found) = found {
+///         co.yield_(found).await;
+///     }
+/// });
+/// assert_eq!(pin!(search.stoppable_under(&stop)).next(), Some(1001));
+/// ```
 #[derive(Clone, Debug)]
 pub struct StopToken(pub(super) StopHandle);
 
 impl StopToken {
     /// Whether a stop has been asked for. A load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::StopHandle;
+    ///
+    /// let stop = StopHandle::new();
+    /// let token = stop.token();
+    /// let worker = std::thread::spawn(move || {
+    ///     while !token.is_stopped() {
+    ///         std::thread::yield_now(); // Or something useful.
+    ///     }
+    /// });
+    /// stop.stop();
+    /// worker.join().unwrap();
+    /// ```
     #[inline]
     pub fn is_stopped(&self) -> bool {
         self.0.is_stopped()
@@ -211,12 +347,37 @@ impl StopToken {
 ///
 /// A destructor that panics in the stop, while the guard itself is dropped by a panic, is reported
 /// by the panic hook and goes no further.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{IteratorExt, StopHandle};
+///
+/// let all = StopHandle::new();
+/// let mut numbers = (0..).stoppable_under(&all);
+/// {
+///     let _guard = all.guard(); // Whichever way this block is left.
+///     assert_eq!(numbers.next(), Some(0));
+/// }
+/// assert_eq!(numbers.next(), None);
+/// ```
 #[derive(Debug)]
-#[must_use = "dropping the guard stops at once"]
+#[must_use = "dropping the guard stops at once: keep it, in `let _guard` and not in `let _`"]
 pub struct StopGuard(Option<StopHandle>);
 
 impl StopGuard {
     /// Gives the guard up, without a stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::StopHandle;
+    ///
+    /// let all = StopHandle::new();
+    /// let guard = all.guard();
+    /// guard.disarm(); // All went well.
+    /// assert!(!all.is_stopped());
+    /// ```
     pub fn disarm(mut self) -> StopHandle {
         match self.0.take() {
             Some(handle) => handle,

@@ -33,6 +33,7 @@ use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::Waker;
 
+use super::releasing::by_a_stop;
 use super::steps::{during, inside};
 use crate::on_finish::Outcome;
 use crate::resume::Resume;
@@ -253,7 +254,7 @@ impl Shared {
         }
         if word & PHASE == IDLE {
             // SAFETY: we have made it `RELEASING`, so the state is ours.
-            unsafe { self.release(Outcome::Stopped) };
+            by_a_stop(|| unsafe { self.release(Outcome::Stopped) });
         } else if word & WATCHED != 0 {
             // A task may wait for a stop to be asked for.
             wake_all(mem::take(&mut self.members().tasks));
@@ -500,6 +501,17 @@ unsafe impl<G: Send> Send for Owner<G> {}
 // SAFETY: through a shared reference only the word can be read.
 unsafe impl<G: Send> Sync for Owner<G> {}
 
+/// Drops the generator if there is no memory for what its handles would share.
+struct Unshared(NonNull<dyn Held>);
+
+impl Drop for Unshared {
+    #[cold]
+    fn drop(&mut self) {
+        // SAFETY: it is from a box, and what was to share it has not come about.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
 impl<G: Resume + Send> Owner<G> {
     pub(super) fn new(generator: G, group: Option<&Arc<Shared>>) -> Self
     where
@@ -528,7 +540,9 @@ impl<G: Resume + Send> Owner<G> {
         // SAFETY: only the lifetime changes. Handles outlive it, but touch the generator only until
         // the word says `DONE`, and `drop` does not return before that, if anything is borrowed.
         let held: NonNull<dyn Held> = unsafe { transmute(held) };
+        let unshared = Unshared(held);
         let (shared, stopped) = Shared::new(IDLE, Some(held), group);
+        forget(unshared);
         if stopped {
             shared.stop();
         }
@@ -587,6 +601,11 @@ impl<G> Owner<G> {
     pub(super) fn is_over(&self) -> bool {
         // Between two steps it is `IDLE` or on its way out. Acquire: what is over is released.
         self.shared.word.load(Ordering::Acquire) & PHASE != IDLE
+    }
+
+    /// Whether it has ended by itself, and not by a stop or a close, and has been released.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.shared.outcome(), Some(Outcome::Completed | Outcome::Panicked))
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -68,7 +68,7 @@ pub(super) fn inside<S>(of: &S) -> bool {
     false
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(watertight_loom)))]
 mod tests {
     use super::*;
 

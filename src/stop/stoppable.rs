@@ -26,6 +26,23 @@ pin_project! {
     /// stores, to note which step this thread is in the middle of; the compiler leaves most of those
     /// out where nothing in the body could ask. That is little, but it keeps a loop of a few
     /// instructions from being vectorised.
+    ///
+    /// A stop wakes nobody. Where one that runs ahead may be asleep, because its buffer is full, that is
+    /// to be stopped, too: [`prefetch_under`](Stoppable::prefetch_under).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{IteratorExt, Outcome};
+    ///
+    /// let text = String::from("one two three");
+    /// let (mut words, stop) = text.split(' ').stoppable(); // It may borrow.
+    /// assert_eq!(words.next(), Some("one"));
+    /// assert!(stop.stop());
+    /// assert_eq!(stop.outcome(), None); // It is released
+    /// assert_eq!(words.next(), None); // when its owner touches it.
+    /// assert_eq!(stop.outcome(), Some(Outcome::Stopped));
+    /// ```
     #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
     pub struct Stoppable<G>
     where
@@ -77,21 +94,63 @@ impl Drop for Running<'_> {
 }
 
 impl<G: Resume> Stoppable<G> {
-    /// Lets `generator` be stopped.
+    /// Lets `generator` be stopped. One allocation.
     ///
     /// A generator that is only borrowed, such as a pinned one, is closed by a stop, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, Stoppable, generator};
+    ///
+    /// let mut numbers = pin!(generator(async |mut co: Co<u32>| co.yield_all(0..).await));
+    /// let mut stoppable = Stoppable::new(numbers.as_mut()); // Only borrowed.
+    /// stoppable.stop_handle().stop();
+    /// assert_eq!(stoppable.next(), None);
+    /// drop(stoppable);
+    /// assert!(numbers.is_finished());
+    /// ```
     #[inline]
     pub fn new(generator: G) -> Self {
         Stoppable { generator, flag: Flag::new(None) }
     }
 
-    /// Lets `generator` be stopped together with everything else under `group`.
+    /// Lets `generator` be stopped together with everything else under `group`. One allocation, and
+    /// some of the group's list. Under a group that has been stopped it is over from the beginning; its
+    /// owner releases it then as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use watertight::{Co, StopHandle, Stoppable, generator};
+    ///
+    /// let all = StopHandle::new();
+    /// let numbers = generator(async |mut co: Co<u32>| co.yield_all(0..).await);
+    /// let mut numbers = pin!(Stoppable::under(numbers, &all));
+    /// all.stop();
+    /// assert_eq!(numbers.next(), None);
+    /// ```
     #[inline]
     pub fn under(generator: G, group: &StopHandle) -> Self {
         Stoppable { generator, flag: Flag::new(Some(&group.0)) }
     }
 
     /// The handle that stops this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{IteratorExt, Outcome, StopHandle};
+    ///
+    /// let group = StopHandle::new();
+    /// let mut numbers = (0..).stoppable_under(&group);
+    /// let stop = numbers.stop_handle();
+    /// assert!(stop.stop()); // Of this one only.
+    /// assert_eq!((numbers.next(), stop.outcome()), (None, Some(Outcome::Stopped)));
+    /// assert!(!group.is_stopped());
+    /// ```
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.flag.shared().clone())
     }
@@ -187,8 +246,22 @@ impl<G: Resume> fmt::Debug for Stoppable<G> {
 /// Two allocations. Each step costs two uncontended atomic read-modify-writes, about 10 ns, which
 /// pays for not having to come by: for a generator that is pulled in a tight loop a [`Stoppable`] is
 /// the better choice.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use watertight::IteratorExt;
+///
+/// let held = Arc::new(7);
+/// let (mut numbers, stop) = std::iter::repeat(held.clone()).releasable();
+/// numbers.next();
+/// std::mem::forget(numbers); // Nobody will ever touch it again.
+/// stop.stop();
+/// assert_eq!(Arc::strong_count(&held), 1);
+/// ```
 #[must_use = "generators are lazy and do nothing unless iterated or resumed"]
-pub struct Releasable<G>(Owner<G>);
+pub struct Releasable<G>(pub(super) Owner<G>);
 
 // The generator does not move with this. And what a panic leaves behind is either suspended or
 // released, as with any other box.
@@ -197,7 +270,21 @@ impl<G: UnwindSafe> UnwindSafe for Releasable<G> {}
 impl<G> RefUnwindSafe for Releasable<G> {}
 
 impl<G: Resume + Send> Releasable<G> {
-    /// Lets `generator` be stopped and released.
+    /// Lets `generator` be stopped and released. Two allocations: the generator, and what it shares
+    /// with its handles.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use watertight::{Adopted, Releasable};
+    ///
+    /// let held = Arc::new(7);
+    /// let numbers = Releasable::new(Adopted::new(std::iter::repeat(held.clone())));
+    /// assert!(numbers.stop_handle().stop());
+    /// assert_eq!(Arc::strong_count(&held), 1); // It has been released, though `numbers` is still there.
+    /// assert_eq!(numbers.count(), 0);
+    /// ```
     #[inline]
     pub fn new(generator: G) -> Self
     where
@@ -206,7 +293,25 @@ impl<G: Resume + Send> Releasable<G> {
         Releasable(Owner::new(generator, None))
     }
 
-    /// Lets `generator` be stopped and released together with everything else under `group`.
+    /// Lets `generator` be stopped and released together with everything else under `group`. Under a
+    /// group that has been stopped it is released before this returns, on this thread.
+    ///
+    /// # Panics
+    ///
+    /// If it is released here, and a destructor panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use watertight::{Adopted, Releasable, StopHandle};
+    ///
+    /// let (all, held) = (StopHandle::new(), Arc::new(7));
+    /// let numbers = Releasable::under(Adopted::new(std::iter::repeat(held.clone())), &all);
+    /// std::mem::forget(numbers); // Whatever becomes of it:
+    /// assert!(all.stop());
+    /// assert_eq!(Arc::strong_count(&held), 1);
+    /// ```
     #[inline]
     pub fn under(generator: G, group: &StopHandle) -> Self
     where
@@ -226,6 +331,18 @@ impl<G: Resume + Send> Releasable<G> {
     }
 
     /// The handle that stops this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{IteratorExt, StopHandle};
+    ///
+    /// let group = StopHandle::new();
+    /// let numbers = (0..).releasable_under(&group);
+    /// assert!(numbers.stop_handle().stop()); // Of this one only.
+    /// assert_eq!(numbers.count(), 0);
+    /// assert!(!group.is_stopped());
+    /// ```
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.0.shared().clone())
     }
@@ -256,6 +373,10 @@ impl<G: Resume> Resume for Releasable<G> {
     #[inline]
     fn is_finished(&self) -> bool {
         self.0.is_over()
+    }
+
+    fn is_released(&self) -> bool {
+        self.0.has_ended()
     }
 }
 

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::handle::StopHandle;
 use super::shared::Owner;
+use super::stoppable::Releasable;
 use crate::on_finish::Outcome;
 use crate::poll_next::{Next, PollNext, stream};
 use crate::resume::{Resume, ResumeError, Resumed};
@@ -34,7 +35,7 @@ use crate::unwind::FirstPanic;
 /// # Examples
 ///
 /// ```
-/// use watertight::{Co, Outcome, StreamExt, async_generator};
+/// use watertight::{Co, Outcome, async_generator};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -60,10 +61,16 @@ pub struct ReleasableStream<G>(Owner<Waited<G>>);
 
 pin_project! {
     /// A stream and the task that waits for it. Who releases the one wakes the other.
-    struct Waited<G> {
+    pub(crate) struct Waited<G> {
         #[pin]
         generator: G,
         waiter: Option<Waker>,
+    }
+}
+
+impl<G> Waited<G> {
+    pub(crate) fn new(generator: G) -> Self {
+        Waited { generator, waiter: None }
     }
 }
 
@@ -100,19 +107,74 @@ impl<G: UnwindSafe> UnwindSafe for ReleasableStream<G> {}
 impl<G> RefUnwindSafe for ReleasableStream<G> {}
 
 impl<G: PollNext + Send + 'static> ReleasableStream<G> {
-    /// Lets `generator` be stopped and released.
+    /// Lets `generator` be stopped and released. Two allocations: the generator, and what it shares
+    /// with its handles.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, ReleasableStream, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let numbers = async_generator(async |mut co: Co<u32>| {
+    ///     co.yield_(1).await;
+    ///     std::future::pending().await // It waits for ever,
+    /// });
+    /// let mut numbers = ReleasableStream::new(numbers);
+    /// assert_eq!(numbers.next().await, Some(1));
+    /// let stop = numbers.stop_handle();
+    /// std::thread::spawn(move || stop.stop()); // until somebody stops it.
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     pub fn new(generator: G) -> Self {
-        ReleasableStream(Owner::new(Waited { generator, waiter: None }, None))
+        ReleasableStream(Owner::new(Waited::new(generator), None))
     }
 
-    /// Lets `generator` be stopped and released together with everything else under `group`.
+    /// Lets `generator` be stopped and released together with everything else under `group`. Under a
+    /// group that has been stopped it is released before this returns, on this thread.
+    ///
+    /// # Panics
+    ///
+    /// If it is released here, and a destructor panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, ReleasableStream, StopHandle, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let all = StopHandle::new();
+    /// let numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await);
+    /// let mut numbers = ReleasableStream::under(numbers, &all);
+    /// all.stop();
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
     pub fn under(generator: G, group: &StopHandle) -> Self {
-        ReleasableStream(Owner::new(Waited { generator, waiter: None }, Some(&group.0)))
+        ReleasableStream(Owner::new(Waited::new(generator), Some(&group.0)))
     }
 }
 
 impl<G: PollNext> ReleasableStream<G> {
+    /// The stream of one that can be released already, which may borrow.
+    pub(crate) fn of(releasable: Releasable<Waited<G>>) -> Self {
+        ReleasableStream(releasable.0)
+    }
+
     /// The handle that stops this one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, Outcome, ReleasableStream, async_generator};
+    ///
+    /// let numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await);
+    /// let numbers = ReleasableStream::new(numbers);
+    /// let stop = numbers.stop_handle();
+    /// drop(numbers);
+    /// assert_eq!(stop.outcome(), Some(Outcome::Dropped));
+    /// ```
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(self.0.shared().clone())
     }
@@ -122,6 +184,22 @@ impl<G: PollNext> ReleasableStream<G> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; see [`Next`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, ReleasableStream, async_generator};
+    ///
+    /// # smol::block_on(async {
+    /// let numbers = async_generator(async |mut co: Co<u32>| co.yield_all([1, 2]).await);
+    /// let mut numbers = ReleasableStream::new(numbers);
+    /// let mut sum = 0;
+    /// while let Some(number) = numbers.next().await {
+    ///     sum += number;
+    /// }
+    /// assert_eq!(sum, 3);
+    /// # });
+    /// ```
     #[inline]
     #[allow(clippy::should_implement_trait, reason = "it is a future, and not an item")]
     pub fn next(&mut self) -> Next<'_, Self> {
@@ -134,11 +212,34 @@ impl<G: PollNext> ReleasableStream<G> {
     /// # Panics
     ///
     /// If a destructor does. It is finished all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, Outcome, async_generator};
+    ///
+    /// let numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await);
+    /// let (mut numbers, stop) = numbers.releasable();
+    /// assert!(numbers.close_now());
+    /// assert_eq!(stop.outcome(), Some(Outcome::Stopped));
+    /// ```
     pub fn close_now(&mut self) -> bool {
         self.0.end(Outcome::Stopped)
     }
 
     /// Whether nothing will come any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use watertight::{Co, ReleasableStream, async_generator};
+    ///
+    /// let numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await);
+    /// let numbers = ReleasableStream::new(numbers);
+    /// assert!(!numbers.is_finished());
+    /// numbers.stop_handle().stop();
+    /// assert!(numbers.is_finished());
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         self.0.is_over()
@@ -175,6 +276,10 @@ impl<G: PollNext> PollNext for ReleasableStream<G> {
     #[inline]
     fn is_finished(&self) -> bool {
         self.is_finished()
+    }
+
+    fn is_released(&self) -> bool {
+        self.0.has_ended()
     }
 }
 

@@ -54,6 +54,18 @@ impl StopToken {
 }
 
 /// The future of [`StopHandle::released`]. It can be dropped at any time, and made again.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::{IteratorExt, Outcome};
+///
+/// # smol::block_on(async {
+/// let (numbers, stop) = (0..3).releasable();
+/// numbers.for_each(drop);
+/// assert_eq!(stop.released().await, Outcome::Completed);
+/// # });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Released<'a> {
     handle: &'a StopHandle,
@@ -85,6 +97,20 @@ impl fmt::Debug for Released<'_> {
 }
 
 /// The future of [`StopToken::stopped`]. It can be dropped at any time, and made again.
+///
+/// # Examples
+///
+/// ```
+/// use watertight::StopHandle;
+///
+/// # smol::block_on(async {
+/// let stop = StopHandle::new();
+/// let token = stop.token();
+/// let waiting = smol::spawn(async move { token.stopped().await });
+/// stop.stop();
+/// waiting.await;
+/// # });
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Stopped<'a> {
     token: &'a StopToken,

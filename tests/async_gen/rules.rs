@@ -301,6 +301,7 @@ fn g10_nothing_runs_before_the_first_poll() {
     ledger.assert_settled();
 }
 
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]
 fn g11_a_pinned_generator_allocates_nothing() {
     let numbers = allocation_counter::measure(|| {
@@ -323,6 +324,7 @@ fn g11_a_pinned_generator_allocates_nothing() {
     assert_eq!(numbers.count_total, 0);
 }
 
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]
 #[cfg(feature = "alloc")]
 fn g11_a_boxed_generator_allocates_once_and_gives_that_back_when_it_ends() {

@@ -212,7 +212,7 @@ fn g2_a_consumer_that_changes_between_task_and_thread_loses_nothing() {
     let mut taken = vec![];
     loop {
         let over = bell.poll(driver.as_mut()).is_ready();
-        taken.extend(items.try_next());
+        taken.extend(items.next_now());
         let mut iter = items.into_blocking();
         taken.extend(iter.next_timeout(std::time::Duration::ZERO));
         items = iter.into_stream();

@@ -89,6 +89,7 @@ fn g3_an_argument_is_released_with_the_step() {
 }
 
 #[cfg(feature = "alloc")]
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]
 fn g3_a_finished_box_holds_nothing_not_even_its_memory() {
     let ledger = Ledger::new();

@@ -3,9 +3,11 @@
 
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use watertight::{
-    Capacity, IteratorExt, NextError, Outcome, StopHandle, WaitError, scope, scope_under,
+    Capacity, Co, IteratorExt, NextError, Outcome, StopHandle, WaitError, generator, scope,
+    scope_under,
 };
 
 use crate::support::threads::{Event, Watch, in_time, until};
@@ -50,6 +52,26 @@ fn g4_a_stop_wakes_a_source_that_waits_for_room() {
         assert_eq!(watch.asked(), 2);
         drop(prefetch);
         watch.assert_over();
+    });
+}
+
+#[test]
+fn g4_a_stoppable_that_runs_ahead_is_released_on_the_thread_of_its_source() {
+    in_time(|| {
+        let ledger = Ledger::new();
+        let thing = ledger.thing("held");
+        let (numbers, stop) = generator(async move |mut co: Co<u32>| {
+            let _held = thing;
+            co.yield_all(0..).await;
+        })
+        .stoppable();
+        let mut numbers = numbers.prefetch(TWO);
+        assert_eq!(numbers.next(), Some(0));
+        assert!(stop.stop());
+        // It makes no further step, and what it had made is there.
+        assert!(numbers.by_ref().count() <= 2);
+        assert_eq!(stop.wait(), Ok(Outcome::Stopped));
+        ledger.assert_settled();
     });
 }
 
@@ -303,4 +325,50 @@ fn g4_finish_keeps_the_item_of_the_step_in_progress() {
         assert!(prefetch.by_ref().eq([0]));
         watch.assert_over();
     });
+}
+
+/// Its destructor ends when it is told to.
+#[derive(Default)]
+struct Slow(Arc<[Event; 3]>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let [begun, may_end, over] = &*self.0;
+        begun.set();
+        may_end.wait();
+        over.set();
+    }
+}
+
+#[test]
+fn g3_who_drops_a_prefetch_waits_for_a_stop_that_is_releasing_it() {
+    for buffered in [false, true] {
+        in_time(move || {
+            let (slow, group) = (Slow::default(), StopHandle::new());
+            let events = slow.0.clone();
+            let [begun, may_end, over] = &*events;
+            let mut slow = Some(slow);
+            let source = std::iter::from_fn(move || slow.take());
+            let mut prefetch = source.prefetch_under(TWO, &group);
+            // What the stop drops is in the buffer, or in a source that has not begun.
+            if buffered {
+                prefetch.start().unwrap();
+                until(|| prefetch.stats().buffered == 1);
+            }
+            let stopper = thread::spawn(move || group.stop());
+            begun.wait();
+            let (tell, dropped) = mpsc::channel();
+            let (events, dropper) = (events.clone(), prefetch);
+            let dropping = thread::spawn(move || {
+                drop(dropper);
+                tell.send(events[2].is_set()).unwrap();
+            });
+            let early = dropped.recv_timeout(Duration::from_millis(20));
+            assert!(early.is_err(), "it has not waited: {early:?}");
+            may_end.set();
+            assert_eq!(dropped.recv(), Ok(true));
+            assert!(stopper.join().unwrap() && over.is_set());
+            dropping.join().unwrap();
+        });
+    }
 }

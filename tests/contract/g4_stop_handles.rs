@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use watertight::{
-    ByClosing, Co, IteratorExt, Outcome, Releasable, Resume, StopHandle, Stoppable, generator,
-    scope, scope_under, try_generator,
+    ByClosing, Co, IteratorExt, Outcome, Releasable, Resume, StopHandle, Stoppable, WaitError,
+    generator, scope, scope_under, try_generator,
 };
 
 use crate::support::{Ledger, Thing, catch, forget, holding, message};
@@ -151,6 +151,7 @@ fn g4_a_releasing_stop_releases_what_has_been_forgotten() {
     ledger.assert_settled();
 }
 
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]
 fn g4_a_releasing_stop_gives_the_memory_back() {
     let mut kept = None;
@@ -217,6 +218,40 @@ fn g4_what_is_made_under_a_stopped_group_is_over_from_the_beginning() {
     });
     ledger.assert_settled();
     assert_eq!(group.wait(), Ok(Outcome::Stopped));
+}
+
+#[test]
+fn g4_what_is_released_as_it_is_made_panics_there() {
+    let (ledger, group) = (Ledger::new(), StopHandle::new());
+    group.stop();
+    let bomb = ledger.bomb("bomb");
+    assert!(message(|| holding(bomb).releasable_under(&group)).contains("`bomb`"));
+    ledger.assert_settled();
+    assert_eq!(group.wait(), Ok(Outcome::Stopped));
+}
+
+#[test]
+fn g4_a_group_ends_by_a_stop_and_not_with_its_members() {
+    let ledger = Ledger::new();
+    let group = StopHandle::new();
+    let waits = || group.wait_timeout(Duration::ZERO);
+    // Others may come to it, so that there is none now, or no more, is not its end.
+    assert_eq!(waits(), Err(WaitError::TimedOut));
+    let member = holding(ledger.thing("held")).boxed().stoppable_under(&group);
+    let own = member.stop_handle();
+    drop(member);
+    assert_eq!(own.wait(), Ok(Outcome::Dropped));
+    assert_eq!(waits(), Err(WaitError::TimedOut));
+    let kept = holding(ledger.thing("held")).boxed().stoppable_under(&group);
+    assert!(group.stop());
+    // It is told at once how it has ended, and waited for as long as a member is there.
+    assert_eq!((group.outcome(), waits()), (Some(Outcome::Stopped), Err(WaitError::TimedOut)));
+    drop(kept);
+    ledger.assert_settled();
+    assert_eq!(group.wait(), Ok(Outcome::Stopped));
+    // A scope's handle is a group that ends with its scope.
+    let of_a_scope = scope(|s| s.stop_handle());
+    assert_eq!(of_a_scope.wait(), Ok(Outcome::Completed));
 }
 
 #[test]

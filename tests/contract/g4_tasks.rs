@@ -58,7 +58,7 @@ fn g4_a_stop_wakes_a_consumer_and_a_driver_whose_stream_never_comes() {
     assert!(!group.stop());
     for _ in 0..3 {
         assert_eq!(bell.poll_next(&mut items), Poll::Ready(None));
-        assert_eq!(items.try_next(), Err(NextError::Ended));
+        assert_eq!(items.next_now(), Err(NextError::Ended));
     }
     // The stream is still there, and so the stop is not over.
     assert!(!feed.is_dropped());
@@ -98,7 +98,7 @@ fn g4_a_stop_wakes_a_driver_that_waits_for_room_and_drops_what_is_buffered() {
     assert!(bell.rang());
     assert!(bell.poll(driver.as_mut()).is_ready());
     assert_eq!((feed.polls(), feed.is_dropped()), (2, true));
-    assert!(items.try_next().is_err());
+    assert!(items.next_now().is_err());
     drop((items, feed));
     ledger.assert_settled();
 }
@@ -211,7 +211,7 @@ fn g4_finish_and_close_say_whose_doing_it_was() {
     assert!(items.close_now());
     assert!(!items.close_now());
     assert!(!items.finish());
-    assert_eq!(items.try_next(), Err(NextError::Ended));
+    assert_eq!(items.next_now(), Err(NextError::Ended));
     // Ended by itself.
     let feed = Feed::new();
     feed.end();
@@ -220,6 +220,94 @@ fn g4_finish_and_close_say_whose_doing_it_was() {
     assert_eq!(bell.poll_next(&mut items), Poll::Ready(None));
     assert!(!items.finish());
     assert!(!items.close_now());
+}
+
+#[test]
+fn g4_finish_has_a_thread_end_and_loses_nothing() {
+    in_time(|| {
+        // Before it has begun: no thread is started.
+        let (watch, bell) = (Watch::new(), Bell::new());
+        let mut stream = watch.source(Some).prefetch(TWO).into_stream();
+        assert!(stream.finish());
+        assert!(!stream.finish());
+        watch.assert_unused();
+        assert_eq!(stream.next_now(), Err(NextError::Ended));
+        assert_eq!(bell.poll_next(&mut stream), Poll::Ready(None));
+        // While it sleeps, with two in the buffer: it is asked for nothing more.
+        let watch = Watch::new();
+        let mut stream = watch.source(Some).prefetch(TWO).into_stream();
+        assert_eq!(smol::block_on(stream.next()), Some(0));
+        watch.wait_asked(3);
+        assert!(stream.finish());
+        assert!(!stream.finish());
+        until(|| watch.thread_ended());
+        assert_eq!(watch.asked(), 3);
+        assert_eq!((stream.next_now(), stream.next_now()), (Ok(1), Ok(2)));
+        assert_eq!([stream.next_now(); 2], [Err(NextError::Ended); 2]);
+        assert!(!stream.finish() && !stream.close_now());
+        // In the middle of a step, whose item is still delivered, to a task that waits for it.
+        let (watch, go) = (Watch::new(), Event::default());
+        let gate = go.clone();
+        let source = watch.source(move |n| {
+            gate.wait();
+            Some(n)
+        });
+        let mut stream = source.prefetch(TWO).into_stream();
+        assert_eq!(stream.next_now(), Err(NextError::Empty));
+        assert!(bell.poll_next(&mut stream).is_pending());
+        watch.wait_asked(1);
+        assert!(stream.finish());
+        go.set();
+        assert_eq!(smol::block_on(stream.by_ref().collect::<Vec<_>>()), [0]);
+        until(|| watch.thread_ended());
+        assert_eq!(watch.asked(), 1);
+        // And then to close it is another thing.
+        let watch = Watch::new();
+        let mut stream = watch.source(Some).prefetch(TWO).into_stream();
+        assert_eq!(smol::block_on(stream.next()), Some(0));
+        watch.wait_asked(3);
+        assert!(stream.finish());
+        assert!(stream.close_now());
+        assert!(!stream.finish());
+        assert_eq!(stream.next_now(), Err(NextError::Ended));
+    });
+}
+
+#[test]
+fn g4_a_stream_under_two_groups_is_stopped_by_either_and_both_wait_for_it() {
+    for first in [true, false] {
+        let (groups, feed, bell) =
+            ([(); 2].map(|()| StopHandle::new()), Feed::of(0..9), Bell::new());
+        let (items, driver) = prefetch_stream(feed.stream(), TWO);
+        let mut driver = Box::pin(driver);
+        let mut items = items.under(&groups[0]).under(&groups[1]);
+        assert!(bell.poll(driver.as_mut()).is_pending());
+        let [one, other] = if first { [&groups[0], &groups[1]] } else { [&groups[1], &groups[0]] };
+        assert!(one.stop());
+        assert_eq!(items.next_now(), Err(NextError::Ended));
+        assert!(other.stop());
+        for group in &groups {
+            assert_eq!(group.wait_timeout(AT_ONCE), Err(WaitError::TimedOut));
+        }
+        assert!(bell.poll(driver.as_mut()).is_ready());
+        assert!(feed.is_dropped());
+        for group in &groups {
+            assert_eq!(group.wait_timeout(AT_ONCE), Ok(Outcome::Stopped));
+        }
+    }
+    // One that has been stopped before ends it at once, and the others are left by its end.
+    let (group, feed, bell) = (StopHandle::new(), Feed::of(0..9), Bell::new());
+    let stopped = StopHandle::new();
+    stopped.stop();
+    let (items, driver) = prefetch_stream(feed.stream(), TWO);
+    let mut items = items.under(&group).under(&stopped);
+    assert_eq!(bell.poll_next(&mut items), Poll::Ready(None));
+    assert!(bell.poll(pin!(driver)).is_ready());
+    assert_eq!(feed.polls(), 0);
+    group.stop();
+    for group in [group, stopped] {
+        assert_eq!(group.wait_timeout(AT_ONCE), Ok(Outcome::Stopped));
+    }
 }
 
 #[test]

@@ -45,6 +45,23 @@ fn g5_lookahead_beyond_its_capacity_is_refused_and_pulls_nothing() {
     assert_eq!(numbers.try_peek_nth(2), Ok(Some(&2)));
 }
 
+#[test]
+fn g5_an_item_is_taken_if_it_is_what_was_expected_and_stays_otherwise() {
+    let asked = Cell::new(0);
+    let mut numbers = counted(&asked).lookahead(Capacity::items(2));
+    for expected in 0..5 {
+        assert_eq!(numbers.next_if_eq(&(expected + 1)), None);
+        assert_eq!(
+            (numbers.peeked(), asked.get()),
+            (1, expected + 1),
+            "it stays, and is looked at"
+        );
+        assert_eq!(numbers.next_if_eq(&expected), Some(expected));
+        assert_eq!((numbers.peeked(), asked.get()), (0, expected + 1));
+    }
+    assert_eq!((0..0).lookahead(Capacity::items(2)).next_if_eq(&0), None, "there is none");
+}
+
 /// The things of a ledger, then a panic if `panics`, then the end; all of it holds a thing.
 fn things(ledger: &Ledger, count: usize, panics: bool) -> impl Iterator<Item = Thing> + use<> {
     let (ledger, source, mut left) = (ledger.clone(), ledger.thing("source"), count);
@@ -77,6 +94,20 @@ fn g2_what_was_looked_at_is_delivered_or_dropped_once() {
             ledger.assert_settled();
         }
     }
+}
+
+#[test]
+fn g2_to_close_a_lookahead_says_whether_there_was_something_to_drop() {
+    let one = || (0..1).lookahead(Capacity::items(2));
+    let mut untouched = one();
+    assert_eq!((untouched.close(), untouched.close()), (true, false));
+    // The source is gone, and what has been looked at is not.
+    let mut looked_at = one();
+    assert_eq!(looked_at.peek_nth(1), None);
+    assert_eq!((looked_at.peeked(), looked_at.close(), looked_at.close()), (1, true, false));
+    let mut at_its_end = one();
+    assert_eq!(at_its_end.by_ref().count(), 1);
+    assert!(!at_its_end.close());
 }
 
 #[test]
@@ -133,6 +164,19 @@ fn g7_a_source_whose_destructor_panics_takes_what_was_looked_at_with_it() {
 }
 
 #[test]
+fn g12_a_lookahead_that_is_printed_says_how_far_it_has_looked_and_whether_it_has_ended() {
+    let mut numbers = (0..1).lookahead(Capacity::items(2));
+    let printed = |peeked, finished| {
+        format!("Lookahead {{ peeked: {peeked}, capacity: 2, finished: {finished}, .. }}")
+    };
+    assert_eq!(format!("{numbers:?}"), printed(0, false));
+    assert_eq!(numbers.peek_nth(1), None);
+    assert_eq!(format!("{numbers:?}"), printed(1, false), "one is still to come");
+    assert_eq!(numbers.next(), Some(0));
+    assert_eq!(format!("{numbers:?}"), printed(0, true));
+}
+
+#[test]
 fn g10_a_lookahead_that_is_not_looked_into_pulls_nothing() {
     let asked = Cell::new(0);
     let mut numbers = counted(&asked).lookahead(Capacity::items(3));
@@ -142,6 +186,7 @@ fn g10_a_lookahead_that_is_not_looked_into_pulls_nothing() {
     assert!(numbers.close());
 }
 
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]
 fn g11_a_short_lookahead_allocates_nothing_and_a_long_one_once() {
     let look = |capacity: usize| {

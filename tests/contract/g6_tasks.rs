@@ -1,6 +1,7 @@
 //! G6 for buffers with a task at one end: when one side has gone the other one ends, and so does a
 //! thread.
 
+use std::cell::RefCell;
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -16,6 +17,40 @@ use crate::support::threads::{Event, Watch, in_time, until};
 use crate::support::{Ledger, catch, forget};
 
 const TWO: Capacity = Capacity::items(2);
+
+thread_local!(static AT_THE_END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) });
+
+/// Keeps its thread from ending, once the source has gone.
+struct AtTheEnd(Event);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
+}
+
+#[test]
+fn g6_a_task_that_comes_to_the_end_does_not_wait_for_the_thread() {
+    in_time(|| {
+        for polls in [false, true] {
+            let (watch, go, bell) = (Watch::new(), Event::default(), Bell::new());
+            let gate = go.clone();
+            let source = watch.source(move |_| -> Option<u32> {
+                AT_THE_END.with(|end| *end.borrow_mut() = Some(AtTheEnd(gate.clone())));
+                None
+            });
+            let mut stream = source.prefetch(TWO).into_stream();
+            until(|| match polls {
+                false => stream.next_now() == Err(NextError::Ended),
+                true => bell.poll_next(&mut stream).is_ready(),
+            });
+            assert!(watch.is_dropped(), "the source has gone by then");
+            drop(stream);
+            go.set(); // Only now can its thread end.
+            until(|| watch.thread_ended());
+        }
+    });
+}
 
 /// A stream of the source's thread, whose consumer goes by `go` while the source sleeps.
 fn asleep(go: impl FnOnce(ThreadStream<'static, usize>) + Send + 'static) {
@@ -136,7 +171,7 @@ fn g6_a_driver_whose_consumer_has_gone_ends() {
             if close {
                 assert!(items.close_now());
                 assert!(!items.close_now());
-                assert_eq!(items.try_next(), Err(NextError::Ended));
+                assert_eq!(items.next_now(), Err(NextError::Ended));
             } else {
                 drop(items);
             }
@@ -272,6 +307,6 @@ fn g6_a_stream_that_has_ended_is_dropped_at_once() {
     assert_eq!(bell.drain(&mut items), (vec![1], Poll::Ready(())));
     for _ in 0..3 {
         assert_eq!(bell.poll_next(&mut items), Poll::Ready(None));
-        assert_eq!(items.try_next(), Err(NextError::Ended));
+        assert_eq!(items.next_now(), Err(NextError::Ended));
     }
 }

@@ -39,6 +39,25 @@ fn g7_a_panic_of_the_thread_reaches_the_task_once_after_what_was_buffered() {
 }
 
 #[test]
+fn g7_a_panic_of_the_thread_reaches_who_takes_what_is_there_once() {
+    let watch = Watch::new();
+    let source = watch.source(|n| match n {
+        0 => Some(n),
+        _ => resume_unwind(Box::new("the source")),
+    });
+    let mut prefetch = source.prefetch(TWO);
+    prefetch.start().unwrap();
+    until(|| watch.thread_ended());
+    let mut stream = prefetch.into_stream();
+    assert_eq!(stream.next_now(), Ok(0));
+    assert_eq!(catch(|| stream.next_now()).downcast_ref(), Some(&"the source"));
+    assert_eq!([stream.next_now(); 2], [Err(NextError::Ended); 2]);
+    assert!(!stream.close_now());
+    drop(stream);
+    watch.assert_over();
+}
+
+#[test]
 fn g7_a_panic_of_the_thread_that_nobody_asks_for_goes_no_further() {
     let watch = Watch::new();
     let source = watch.source(|_| -> Option<u32> { resume_unwind(Box::new("the source")) });
@@ -189,7 +208,7 @@ fn g7_a_payload_that_panics_when_it_is_dropped_is_contained() {
     assert_eq!(text, "the consumer");
     let mut items = failed();
     items.close_now();
-    assert_eq!(items.try_next(), Err(NextError::Ended));
+    assert_eq!(items.next_now(), Err(NextError::Ended));
 }
 
 /// A stream that waits without a copy of the waker, so that all there are is the buffer's.

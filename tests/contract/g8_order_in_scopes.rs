@@ -63,6 +63,34 @@ fn g8_a_handle_in_a_body_goes_with_the_bodys_locals() {
     ledger.assert_settled();
 }
 
+#[cfg(feature = "stream")]
+#[test]
+fn g8_streams_have_their_place_among_the_others() {
+    use crate::support::tasks::Bell;
+    let (ledger, bell) = (Ledger::new(), Bell::new());
+    let things = &ledger;
+    scope(|s| {
+        let one = s.adopt_generator(holding(ledger.thing("one")));
+        let thing = ledger.thing("captured by two");
+        let mut two = s.async_generator(async move |mut co: Co<u32>| {
+            let _captured = thing;
+            let _first = things.thing("first local");
+            // A handle in a body goes with its locals, of whichever kind both are.
+            let mut inner = s.adopt_generator(holding(things.thing("inner")));
+            let _last = things.thing("last local");
+            co.yield_all(inner.by_ref()).await;
+        });
+        let three = s.adopt_stream(futures_util::stream::iter([ledger.thing("three")]));
+        assert!(bell.poll_next(&mut two).is_ready());
+        forget((three, two, one));
+        assert_eq!(ledger.deaths(), [""; 0]);
+    });
+    // `inner` was created last, and so its scope came to it first.
+    let deaths = ["inner", "three", "last local", "first local", "captured by two", "one"];
+    assert_eq!(ledger.deaths(), deaths);
+    ledger.assert_settled();
+}
+
 /// What the documentation of `Scoped` says about very deep nesting, to the letter.
 #[test]
 fn g8_handles_are_nested_in_order_to_a_depth_of_128() {

@@ -242,6 +242,47 @@ mod with_std {
         }
     }
 
+    /// A hook around what a stop has released hears of it when it is asked for an item, closed or dropped.
+    #[test]
+    fn g9_a_hook_around_what_was_stopped_hears_of_the_stop() {
+        for way in 0..3 {
+            let (log, ledger) = (Log::default(), Ledger::new());
+            let (releasable, stop) = holding(ledger.thing("held")).releasable();
+            let mut hooked = OnFinish::new(releasable, note(&log, &ledger));
+            assert_eq!(hooked.next(), Some(0));
+            assert!(stop.stop());
+            assert_eq!(*log.borrow(), []);
+            match way {
+                0 => assert_eq!(hooked.next(), None),
+                1 => assert!(!pin!(hooked).close()),
+                _ => drop(hooked),
+            }
+            assert_eq!(*log.borrow(), [Outcome::Stopped]);
+        }
+    }
+
+    #[cfg(feature = "stream")]
+    #[test]
+    fn g9_a_hook_around_a_stream_that_was_stopped_hears_of_the_stop() {
+        use crate::support::tasks::{Bell, Feed};
+        use watertight::StreamExt as _;
+        for way in 0..4 {
+            let (log, ledger, feed) = (Log::default(), Ledger::new(), Feed::<u32>::new());
+            let (releasable, stop) = feed.stream().holding(ledger.thing("held")).releasable();
+            let mut hooked = watertight::OnFinishStream::new(releasable, note(&log, &ledger));
+            assert!(Bell::new().poll_next(&mut hooked).is_pending());
+            let stops = way < 3 && stop.stop();
+            assert_eq!(*log.borrow(), []);
+            match way {
+                0 => assert!(Bell::new().poll_next(&mut hooked).is_ready()),
+                1 => assert!(!watertight::PollNext::close_now(std::pin::Pin::new(&mut hooked))),
+                _ => drop(hooked),
+            }
+            let outcome = if stops { Outcome::Stopped } else { Outcome::Dropped };
+            assert_eq!(*log.borrow(), [outcome]);
+        }
+    }
+
     #[test]
     fn g9_a_hook_runs_where_the_release_happens() {
         let ledger = Ledger::new();

@@ -1,5 +1,6 @@
-//! The contract: one file per guarantee, each test named after the guarantee it proves, so that
-//! `cargo test g3` runs the proof of G3. The table in the README says what each guarantee is.
+//! The contract: one file per guarantee and topic, each test named after the guarantee it proves, so that
+//! `cargo test g3` runs the proof of G3. The table in the README says what each guarantee is, PROOF.md
+//! what else proves it.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,6 +19,8 @@ mod g12_observable;
 mod g1_recursion;
 #[cfg(feature = "std")]
 mod g1_scope_end;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g1_streams;
 #[cfg(feature = "std")]
 mod g1_threads;
 #[cfg(feature = "std")]
@@ -30,21 +33,27 @@ mod g2_tasks;
 #[cfg(feature = "alloc")]
 mod g3_recursion;
 mod g3_release;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g3_streams;
+#[cfg(feature = "std")]
+mod g4_branches;
 #[cfg(feature = "std")]
 mod g4_buffers;
+#[cfg(feature = "std")]
+mod g4_chains;
 #[cfg(feature = "std")]
 mod g4_recursion;
 mod g4_stop;
 #[cfg(feature = "std")]
 mod g4_stop_handles;
 #[cfg(all(feature = "std", feature = "stream"))]
+mod g4_streams;
+#[cfg(all(feature = "std", feature = "stream"))]
 mod g4_tasks;
 #[cfg(feature = "std")]
 mod g5_bounds;
 #[cfg(feature = "alloc")]
 mod g5_branches;
-#[cfg(feature = "std")]
-mod g5_branches_stopped;
 #[cfg(feature = "alloc")]
 mod g5_lookahead;
 #[cfg(all(feature = "std", feature = "stream"))]
@@ -58,6 +67,8 @@ mod g7_buffers;
 mod g7_panics;
 #[cfg(feature = "alloc")]
 mod g7_recursion;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g7_streams;
 #[cfg(all(feature = "std", feature = "stream"))]
 mod g7_tasks;
 mod g8_order;

@@ -16,7 +16,7 @@ fn two(cell: &Cell, items: usize, capacity: usize, overflow: Overflow) -> Pair {
 
 fn two_under(stop: &StopHandle, cell: &Cell, items: usize) -> Pair {
     let source = counting(cell, items);
-    let branches = Branch::split_under(stop, source, 2, Capacity::items(1), Overflow::Block);
+    let branches = Branch::split_under(source, 2, Capacity::items(1), Overflow::Block, stop);
     branches.try_into().unwrap()
 }
 

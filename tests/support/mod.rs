@@ -12,12 +12,14 @@ use std::task::{Context, Poll};
 
 use watertight::{Co, Gen, generator};
 
+pub mod oracle;
 #[cfg(feature = "alloc")]
 pub mod recursion;
 #[cfg(feature = "stream")]
 pub mod tasks;
 #[cfg(feature = "std")]
 pub mod threads;
+pub mod tokens;
 
 /// Counts births and deaths. Everything it made must have died exactly once: that is what
 /// [`Ledger::assert_settled`] asserts.
@@ -65,6 +67,13 @@ impl Ledger {
     /// How many were ever made.
     pub fn born(&self) -> usize {
         self.book().born.len()
+    }
+
+    /// The names of those that are alive, in the order of their births.
+    pub fn names_alive(&self) -> Vec<&'static str> {
+        let book = self.book();
+        let alive = book.born.iter().enumerate().filter(|(id, _)| !book.deaths.contains(id));
+        alive.map(|(_, name)| *name).collect()
     }
 
     /// The names of those that died, in the order of their deaths.

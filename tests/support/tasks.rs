@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::thread::{self, Thread};
 
 use futures_core::Stream;
 
@@ -99,7 +100,7 @@ impl Bell {
         self.0.panics_in.load(SeqCst) != 0
     }
 
-    pub fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+    pub fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(&self.waker()))
     }
 
@@ -262,5 +263,25 @@ impl<T> Drop for Fed<T> {
         if let Some(payload) = self.panics {
             resume_unwind(Box::new(payload));
         }
+    }
+}
+
+/// Runs a future on this thread, which sleeps until it is woken.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
     }
 }

@@ -29,12 +29,20 @@ pub fn in_time<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
 
 /// Lets others run until `ready`; fails if that never is.
 #[track_caller]
-pub fn until(mut ready: impl FnMut() -> bool) {
+pub fn until(ready: impl FnMut() -> bool) {
+    assert!(comes_about(ready), "this never happens");
+}
+
+/// Lets others run until `ready`, but not for ever.
+pub fn comes_about(mut ready: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !ready() {
-        assert!(start.elapsed() < LONG, "this never happens");
+        if start.elapsed() > LONG {
+            return false;
+        }
         thread::sleep(Duration::from_micros(50));
     }
+    true
 }
 
 /// Something that happens once, and can be waited for.

@@ -61,7 +61,7 @@ impl Barrier {
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
-    not(any(loom, miri, watertight_fences))
+    not(any(watertight_loom, watertight_shuttle, miri, watertight_fences))
 ))]
 mod system {
     use core::ffi::c_long;
@@ -105,7 +105,7 @@ mod system {
 #[cfg(not(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
-    not(any(loom, miri, watertight_fences))
+    not(any(watertight_loom, watertight_shuttle, miri, watertight_fences))
 )))]
 mod system {
     pub(super) fn available() -> bool {

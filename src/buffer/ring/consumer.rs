@@ -10,7 +10,10 @@ use core::task::{Context, Poll};
 
 use super::patience::{Patience, few};
 use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
+use crate::audit::Meter;
 use crate::buffer::wait::{Nothing, Wait};
+#[cfg(feature = "stream")]
+use crate::sync::here;
 use crate::sync::{Ordering, wait_until};
 #[cfg(feature = "stream")]
 use crate::unwind::release;
@@ -21,6 +24,7 @@ pub(in super::super) struct Consumer<T> {
     ring: Arc<Ring<T>>,
     giving: Giving,
     patience: Patience,
+    meter: Meter,
     /// A task has been told that there is nothing yet, and has not come back.
     #[cfg(feature = "stream")]
     waits: bool,
@@ -36,12 +40,13 @@ struct Giving {
 }
 
 impl<T> Consumer<T> {
-    pub(super) fn new(ring: Arc<Ring<T>>) -> Self {
+    pub(super) fn new(ring: Arc<Ring<T>>, meter: Meter) -> Self {
         let giving = Giving { batch: (ring.capacity() / 4).max(1), each: false };
         Consumer {
             ring,
             giving,
             patience: Patience::new(),
+            meter,
             #[cfg(feature = "stream")]
             waits: false,
         }
@@ -69,7 +74,7 @@ impl<T> Consumer<T> {
     #[inline]
     pub(in super::super) fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
         let ring = &*self.ring;
-        let (giving, patience) = (self.giving, &mut self.patience);
+        let (giving, patience, meter) = (self.giving, &mut self.patience, &self.meter);
         ring.consumer.0.busy.store(true, Ordering::Relaxed);
         // With the heavy barrier in `stop` (2 above).
         ring.rest.0.barrier.light();
@@ -81,6 +86,7 @@ impl<T> Consumer<T> {
                 let side = unsafe { &mut *side };
                 if side.left == 0 {
                     refill(ring, side, giving, patience, wait)?;
+                    meter.peak(|| ring.peak());
                 }
                 // SAFETY: as above; some are left, and no turn goes further than `seen`, which is a
                 // `tail` that has been acquired.
@@ -112,12 +118,15 @@ impl<T> Consumer<T> {
     /// As `pop`, and if a waker does.
     pub(in super::super) fn poll_pop(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Nothing>> {
         if take(&mut self.waits) {
-            self.patience.woken();
+            let from = self.ring.consumer.0.woken_from.load(core::sync::atomic::Ordering::Relaxed);
+            if from == here() { self.patience.woken_from_here() } else { self.patience.woken() }
         }
         let task = Cell::new(None);
-        match self.pop(Wait::Task(&task)) {
-            Err(Nothing::Yet) => {}
-            popped => return Poll::Ready(popped),
+        if !self.ring.is_seen_empty() {
+            match self.pop(Wait::Task(&task)) {
+                Err(Nothing::Yet) => {}
+                popped => return Poll::Ready(popped),
+            }
         }
         // If it is woken for every value, as one that shares a processor with a producer that is quick:
         // to let that run is to find more. A thread does the same.

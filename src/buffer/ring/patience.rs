@@ -11,6 +11,9 @@
 //!   processor. Then the two share one, and the other side is quick: each value that is put in wakes
 //!   the consumer, which takes that one and sleeps again. To let the producer run is to find more.
 //!
+//! A task that its own thread has woken does not count as such: who makes the values is another task
+//! there, and has its turn when this one waits.
+//!
 //! Before any other sleep a yield would cost a millisecond or two on a busy processor, because the
 //! scheduler first runs whoever else is there. So a few values in quick succession are not enough for
 //! it, and when it has taken long it is not done again.
@@ -77,8 +80,8 @@ impl Patience {
 
     /// Looks again for a while. `true` if it is ready.
     pub(super) fn until(&mut self, mut ready: impl FnMut() -> bool) -> bool {
-        if cfg!(loom) {
-            // The model checker takes every turn of these for another one to be explored.
+        if cfg!(any(watertight_loom, watertight_shuttle)) {
+            // A checker takes every turn of these for another one to be explored.
             return false;
         }
         if take(&mut self.woke) || self.is_brisk() {
@@ -105,7 +108,7 @@ impl Patience {
 
     /// Sleeps.
     pub(super) fn asleep<T>(&mut self, sleep: impl FnOnce() -> T) -> T {
-        if cfg!(loom) {
+        if cfg!(any(watertight_loom, watertight_shuttle)) {
             return sleep();
         }
         let slept = sleep();
@@ -113,9 +116,16 @@ impl Patience {
         slept
     }
 
+    /// It has been woken, as a task, by a task of its own thread.
+    #[cfg(feature = "stream")]
+    pub(super) fn woken_from_here(&mut self) {
+        self.woken = None;
+        self.brisk = 0;
+    }
+
     /// It has been woken: from its sleep, or as a task.
     pub(super) fn woken(&mut self) {
-        if cfg!(loom) {
+        if cfg!(any(watertight_loom, watertight_shuttle)) {
             return;
         }
         let now = Instant::now();
@@ -136,7 +146,7 @@ impl Patience {
 
     /// Lets the other side get ahead.
     pub(super) fn nap(&mut self) {
-        if cfg!(loom) {
+        if cfg!(any(watertight_loom, watertight_shuttle)) {
             return;
         }
         let start = Instant::now();

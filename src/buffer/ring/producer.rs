@@ -4,12 +4,13 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 #[cfg(feature = "stream")]
 use core::cell::Cell;
-use core::mem::replace;
+use core::mem::{replace, take};
 #[cfg(feature = "stream")]
 use core::task::{Context, Poll};
 
 use super::patience::{Patience, few};
 use super::{CLOSED, CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP};
+use crate::audit::Meter;
 use crate::buffer::wait::{NoPlace, Wait};
 use crate::sync::{Ordering, wait_until};
 use crate::unwind::{FirstPanic, Payload};
@@ -32,14 +33,16 @@ pub(in super::super) struct Producer<T> {
     head: usize,
     weights: Option<Weights>,
     patience: Patience,
+    meter: Meter,
 }
 
 /// A place in the ring for one value, which is there and empty.
 pub(in super::super) struct Place<'a, T>(&'a mut Producer<T>);
 
 impl<T> Producer<T> {
-    pub(in super::super) fn new(ring: Arc<Ring<T>>) -> Self {
-        Producer { ring, tail: 0, slot: 0, head: 0, weights: None, patience: Patience::new() }
+    pub(in super::super) fn new(ring: Arc<Ring<T>>, meter: Meter) -> Self {
+        let patience = Patience::new();
+        Producer { ring, tail: 0, slot: 0, head: 0, weights: None, patience, meter }
     }
 
     /// From now on what is in the ring does not weigh more than `most`, unless it is a single value.
@@ -180,7 +183,7 @@ impl<T> Drop for Producer<T> {
         // Release: with the acquire in `refill`.
         self.ring.rest.0.state.fetch_or(DONE, Ordering::Release);
         let (task, own) = (slow.consumer.take(), slow.producer.take());
-        let held = slow.held.take();
+        let held = take(&mut slow.held);
         drop(slow);
         drop(held);
         self.ring.rest.0.filled.notify_all();
@@ -256,6 +259,7 @@ impl<T> Place<'_, T> {
         });
         producer.tail = producer.tail.wrapping_add(1);
         producer.slot = ring.after(producer.slot);
+        producer.meter.pushed();
         // Release: with the acquire in `refill` and `discard`.
         ring.tail.0.store(producer.tail, Ordering::Release);
         // With the heavy barriers in `fall_asleep` and `stop`: they see the new tail, or we see

@@ -14,6 +14,7 @@ use core::mem;
 
 use super::TeeError;
 use super::sharing::{Changing, Sharing};
+use crate::audit::{Meter, Record};
 use crate::buffer::{Capacity, Overflow};
 
 pub struct Tee<'a, T, K: Sharing> {
@@ -28,6 +29,7 @@ pub struct Tee<'a, T, K: Sharing> {
     capacity: usize,
     /// Memory for what is lost, so that it is not allocated anew for each loss.
     spare: Vec<Lost<T, K>>,
+    record: Record,
 }
 
 /// The source, and room for what one pull makes of it. In a box, so that the turn is a pointer.
@@ -48,6 +50,7 @@ struct Lane<T, K: Sharing> {
     /// How many were lost altogether.
     missed: u64,
     hook: Option<K::Hook<T>>,
+    meter: Meter,
 }
 
 pub(super) struct Entry<T> {
@@ -87,8 +90,22 @@ pub(super) struct Left<'a, T, K: Sharing> {
 }
 
 impl<T, K: Sharing> Lane<T, K> {
-    fn new(overflow: Overflow) -> Self {
-        Lane { backlog: VecDeque::new(), open: true, overflow, gap: 0, missed: 0, hook: None }
+    fn new(overflow: Overflow, meter: Meter) -> Self {
+        Lane {
+            backlog: VecDeque::new(),
+            open: true,
+            overflow,
+            gap: 0,
+            missed: 0,
+            hook: None,
+            meter,
+        }
+    }
+
+    /// How many are in the backlog now.
+    #[inline(always)]
+    fn measure(&self) {
+        self.meter.level(self.backlog.len());
     }
 
     /// The oldest value; or, before what comes after a gap, how wide that is.
@@ -98,7 +115,11 @@ impl<T, K: Sharing> Lane<T, K> {
             None => &mut self.gap,
         };
         match mem::take(gap) {
-            0 => self.backlog.pop_front().map(|entry| Ok(entry.value)),
+            0 => {
+                let entry = self.backlog.pop_front();
+                self.measure();
+                entry.map(|entry| Ok(entry.value))
+            }
             lost => Some(Err(TeeError::Lagged(lost))),
         }
     }
@@ -146,19 +167,27 @@ impl<T, K: Sharing> Lane<T, K> {
             self.backlog.reserve_exact(len.max(4).min(capacity - len));
         }
         self.backlog.push_back(Entry { gap: mem::take(&mut self.gap), value });
+        self.measure();
     }
 }
 
 impl<'a, T, K: Sharing> Tee<'a, T, K> {
-    pub(super) fn new(branches: usize, capacity: Capacity, overflow: Overflow) -> Self {
+    /// With a lane for each of the `branches`.
+    pub(super) fn new(
+        branches: &[Record],
+        record: Record,
+        capacity: Capacity,
+        overflow: Overflow,
+    ) -> Self {
         Tee {
-            lanes: (0..branches).map(|_| Lane::new(overflow)).collect(),
+            lanes: branches.iter().map(|branch| Lane::new(overflow, branch.meter())).collect(),
             machine: None,
             puller: 0,
             over: false,
             changed: false,
             capacity: capacity.get(),
             spare: Vec::new(),
+            record,
         }
     }
 
@@ -197,28 +226,26 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         if self.puller != 0 {
             return None;
         }
-        if let Some(branch) = self.first_without_room(me) {
-            return match self.lanes[branch].overflow {
-                Overflow::Block if K::WAITS => None,
-                _ => Some(Err(TeeError::Full { branch })),
-            };
-        }
-        let mut machine = self.machine.take()?;
-        self.puller = here;
-        let others = self.lanes.iter().enumerate().filter(|(i, lane)| *i != me && lane.open);
+        let machine = self.machine.as_mut()?;
         machine.wanted.clear();
-        machine.wanted.extend(others.map(|(i, lane)| (i, lane.overflow)));
-        Some(Ok(Step::Pull(machine)))
-    }
-
-    /// The first branch but `me` that has no room, and wants to lose nothing.
-    fn first_without_room(&self, me: usize) -> Option<usize> {
-        let refuses = |lane: &Lane<T, K>| {
-            lane.open
-                && lane.backlog.len() == self.capacity
-                && matches!(lane.overflow, Overflow::Block | Overflow::Error)
-        };
-        (0..self.lanes.len()).find(|&i| i != me && refuses(&self.lanes[i]))
+        for (i, lane) in self.lanes.iter().enumerate() {
+            if i == me || !lane.open {
+                continue;
+            }
+            if lane.backlog.len() == self.capacity {
+                match lane.overflow {
+                    Overflow::Block if K::WAITS => return None,
+                    Overflow::Block | Overflow::Error => {
+                        return Some(Err(TeeError::Full { branch: i }));
+                    }
+                    Overflow::DropOldest | Overflow::DropNewest => {}
+                }
+            }
+            machine.wanted.push((i, lane.overflow));
+        }
+        self.puller = here;
+        self.record.run();
+        self.machine.take().map(|machine| Ok(Step::Pull(machine)))
     }
 
     /// Gives the turn back, and each lane what it is to have of the item. `keep`: the branch's own
@@ -231,6 +258,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         keep: bool,
     ) -> Settled<'a, T, K> {
         self.give_back();
+        self.record.ask().yielded();
         let Machine { wanted, clones, .. } = &mut *machine;
         let mut lost = Vec::new();
         let mut clones = clones.drain(..);
@@ -282,7 +310,12 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
     /// Gives the turn back after the source has ended.
     pub(super) fn end(&mut self) {
         self.give_back();
+        self.set_over();
+    }
+
+    fn set_over(&mut self) {
         self.over = true;
+        self.record.finish_quietly();
     }
 
     fn give_back(&mut self) {
@@ -295,11 +328,12 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         let lane = &mut self.lanes[i];
         let was_open = mem::replace(&mut lane.open, false);
         let (backlog, hook) = (mem::take(&mut lane.backlog), lane.hook.take());
+        lane.measure();
         self.changed = true;
         let machine = match self.lanes.iter().any(|lane| lane.open) {
             true => None,
             false => {
-                self.over = true;
+                self.set_over();
                 self.machine.take()
             }
         };
@@ -311,7 +345,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
     pub(super) fn close_lanes(&mut self) -> bool {
         let open = self.lanes.iter_mut().map(|lane| mem::replace(&mut lane.open, false));
         let any = open.fold(false, |any, open| any | open);
-        self.over = true;
+        self.set_over();
         self.changed = true;
         any
     }

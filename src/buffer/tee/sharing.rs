@@ -91,11 +91,11 @@ mod threads {
 
     /// How often to look again before going to sleep, after a pause that doubles each time: 127
     /// pauses, about as long as it takes to wake a thread. Most pulls are over by then.
-    #[cfg(not(loom))]
+    #[cfg(not(any(watertight_loom, watertight_shuttle)))]
     const PAUSES: u32 = 7;
 
-    // The model checker has every interleaving as it is.
-    #[cfg(loom)]
+    // A checker has the interleavings as they are.
+    #[cfg(any(watertight_loom, watertight_shuttle))]
     const PAUSES: u32 = 0;
 
     #[allow(missing_debug_implementations, reason = "nobody outside can name it")]

@@ -130,6 +130,20 @@ pub(super) fn wake_all(tasks: Tasks) {
 }
 
 /// Why [`StopHandle::wait`](crate::StopHandle::wait) did not wait to the end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use watertight::{IteratorExt, WaitError};
+///
+/// let (numbers, stop) = (0..).stoppable();
+/// stop.stop();
+/// // Its owner is here, and has not let go of it.
+/// assert_eq!(stop.wait_timeout(Duration::ZERO), Err(WaitError::TimedOut));
+/// drop(numbers);
+/// assert!(stop.wait().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {

@@ -12,7 +12,7 @@ use crate::support::{Ledger, Thing, catch, message};
 fn two(stop: &StopHandle, ledger: &Ledger, overflow: Overflow) -> [Branch<'static, Thing>; 2] {
     let (made, source) = (ledger.clone(), ledger.thing("source"));
     let things = std::iter::repeat_with(move || (&source, made.thing("item")).1);
-    things.tee_under(stop, 2, Capacity::items(2), overflow).try_into().unwrap()
+    things.tee_under(2, Capacity::items(2), overflow, stop).try_into().unwrap()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn g4_a_stop_from_inside_the_source_lets_the_step_go_on() {
         assert!(inside.stop());
         made.thing("item")
     });
-    let branches = source.tee_under(&stop, 2, Capacity::items(2), Block);
+    let branches = source.tee_under(2, Capacity::items(2), Block, &stop);
     let [mut a, mut b] = branches.try_into().unwrap();
     assert!(a.next().is_some(), "what it yields is still delivered");
     assert!(a.next().is_none() && b.next().is_none());
@@ -101,7 +101,7 @@ fn g9_the_outcome_is_told_when_the_source_has_been_released() {
     drop(b);
     ledger.assert_settled();
     assert!(!group.stop() || ledger.alive() == 0);
-    let ended = [1].into_iter().tee_under(&stop, 1, Capacity::items(1), Block);
+    let ended = [1].into_iter().tee_under(1, Capacity::items(1), Block, &stop);
     assert_eq!(ended.into_iter().flatten().count(), 1);
 }
 
@@ -110,7 +110,7 @@ fn g7_a_stop_whose_release_panics_still_ends_all() {
     let (stop, ledger) = (StopHandle::new(), Ledger::new());
     let (made, source) = (ledger.clone(), ledger.bomb("source"));
     let things = std::iter::repeat_with(move || (&source, made.bomb("item")).1);
-    let branches = things.tee_under(&stop, 2, Capacity::items(2), Block);
+    let branches = things.tee_under(2, Capacity::items(2), Block, &stop);
     let [mut a, mut b] = branches.try_into().unwrap();
     let taken: Vec<_> = a.by_ref().take(2).collect();
     assert!(message(|| stop.stop()).contains("panics"));
