@@ -8,25 +8,16 @@
 //!
 //! Whoever cannot do a work, or not in a time that fits into a bench, is not in its group.
 
+mod groups;
+
 use std::time::Duration;
 
-use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use watertight_peers::recursion::works;
 
 fn recursion(criterion: &mut Criterion) {
-    let quick = std::env::args().any(|argument| argument == "--test");
-    for planned in works(quick) {
-        let work = planned.make();
-        work.verify();
-        let mut group = criterion.benchmark_group(format!("recursion/{}", work.name));
-        group.throughput(Throughput::Elements(work.items));
-        // The longest take half a second, and with growing numbers of them in a sample half a minute.
-        group.sampling_mode(SamplingMode::Flat);
-        for contender in &work.contenders {
-            group.bench_function(contender.name, |bencher| bencher.iter(|| contender.repeat(1)));
-        }
-        group.finish();
-    }
+    // The longest take half a second, and with growing numbers of them in a sample half a minute.
+    groups::measure(criterion, "recursion", works, SamplingMode::Flat);
 }
 
 criterion_group! {

@@ -6,23 +6,15 @@
 //! some of them: see that a second run repeats a ratio, or use the program `streams`, which measures the
 //! same in interleaved rounds.
 
+mod groups;
+
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use watertight_peers::streams::works;
 
 fn streams(criterion: &mut Criterion) {
-    let quick = std::env::args().any(|argument| argument == "--test");
-    for planned in works(quick) {
-        let work = planned.make();
-        work.verify();
-        let mut group = criterion.benchmark_group(format!("streams/{}", work.name));
-        group.throughput(Throughput::Elements(work.items));
-        for contender in &work.contenders {
-            group.bench_function(contender.name, |bencher| bencher.iter(|| contender.repeat(1)));
-        }
-        group.finish();
-    }
+    groups::measure(criterion, "streams", works, SamplingMode::Auto);
 }
 
 criterion_group! {

@@ -1,5 +1,5 @@
-//! `watertight` next to its peers: bounded hand-over between two threads, recursive generators, and
-//! streams.
+//! `watertight` next to its peers: bounded hand-over between two threads, recursive generators, streams, and
+//! one source with several readers ([`branches`]).
 //!
 //! The works of the hand-over are stated once ([`works`]) and run by every contender ([`contender`])
 //! through the same few lines, on the cores that a [`machine::Place`] names. Those with a task at one
@@ -10,8 +10,16 @@
 
 #![cfg_attr(nightly_gen, feature(gen_blocks, yield_expr))]
 
+// First, for the bodies in it are macros.
+#[macro_use]
+pub mod works;
+
+pub mod branches;
 pub mod bridges;
 pub mod contender;
+pub mod count;
+pub mod data;
+pub mod generators;
 pub mod machine;
 pub mod mutex_swap;
 pub mod ours;
@@ -22,4 +30,3 @@ pub mod streams;
 pub mod table;
 pub mod turns;
 pub mod work;
-pub mod works;

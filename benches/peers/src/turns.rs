@@ -1,8 +1,12 @@
 //! Contenders that take turns: each round runs all of them once, and a table has the medians of the
 //! rounds, so that a machine that is busy for a while is not held against one of them.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
+use crate::count;
+use crate::data::Data;
 use crate::table::{self, median, short};
 use crate::work::{Planned, Work};
 
@@ -17,32 +21,40 @@ pub struct Options {
 
     /// One round of small works: shows that everything runs, and measures nothing
     #[arg(long)]
-    quick: bool,
+    pub quick: bool,
 
-    /// Only has this contender do the work that is named, so many times (`--times`), for a program
-    /// that counts instructions
+    /// Adds what each round gave to this file, for the report
     #[arg(long)]
-    count: Option<String>,
+    pub data: Option<PathBuf>,
 
-    /// See `--count`
-    #[arg(long, default_value_t = 1)]
-    times: u64,
+    /// Does each work once between two marks, and prints its name, the contender's and the number of
+    /// items, for a program that counts instructions
+    #[arg(long)]
+    marks: bool,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        self.works.is_empty() || self.works.iter().any(|work| name.starts_with(&**work))
+    }
 }
 
 /// Measures what the options ask for, and prints a Markdown table: a row for each work, a column for
-/// each contender, and a note below it. `works` are those of a quick run if they are asked with `true`.
-pub fn run(options: &Options, title: &str, note: &str, works: fn(bool) -> Vec<Planned>) {
-    let works = works(options.quick);
-    if let Some(contender) = &options.count {
-        return count(options, contender, &works);
+/// each contender, and a note below it. `works` are all that there are.
+///
+/// # Panics
+///
+/// If there is no such work, or contenders differ in what they give.
+pub fn run(options: &Options, title: &str, note: &str, works: &[Planned]) {
+    let works = works.iter().filter(|planned| options.wants(&planned.name));
+    if options.marks {
+        return works.for_each(|planned| mark(&planned.make()));
     }
     let rounds = if options.quick { 1 } else { options.rounds };
-    let is_wanted = |name: &str| {
-        options.works.is_empty() || options.works.iter().any(|work| name.starts_with(&**work))
-    };
     let mut contenders: Vec<&str> = Vec::new();
+    let mut data = Data::new();
     let mut measured = Vec::new();
-    for planned in works.iter().filter(|planned| is_wanted(&planned.name)) {
+    for planned in works {
         let work = planned.make();
         work.verify();
         // In the order in which they come first.
@@ -51,9 +63,17 @@ pub fn run(options: &Options, title: &str, note: &str, works: fn(bool) -> Vec<Pl
                 contenders.insert(at.min(contenders.len()), contender.name);
             }
         }
-        measured.push((planned.name.clone(), medians(&work, rounds)));
+        let mut row = Vec::new();
+        for (name, rounds) in times(&work, rounds) {
+            data.add(&work.name, name, "ns", rounds.clone());
+            row.push((name, median(rounds)));
+        }
+        measured.push((planned.name.clone(), row));
     }
     assert!(!measured.is_empty(), "there is no such work");
+    if let Some(path) = &options.data {
+        data.append(path).expect("the file of the data can be written");
+    }
 
     println!("Rounds that the medians are of: {rounds}.");
     let head: Vec<_> =
@@ -72,28 +92,26 @@ pub fn run(options: &Options, title: &str, note: &str, works: fn(bool) -> Vec<Pl
     println!("\n{note}");
 }
 
-/// Nanoseconds for each item, by contender.
-fn medians(work: &Work, rounds: u32) -> Vec<(&'static str, f64)> {
-    let mut all = vec![vec![]; work.contenders.len()];
+/// Nanoseconds for each item, by contender and round.
+fn times(work: &Work, rounds: u32) -> Vec<(&'static str, Vec<f64>)> {
+    let mut all: Vec<_> =
+        work.contenders.iter().map(|contender| (contender.name, Vec::new())).collect();
     for _ in 0..rounds {
-        for (contender, times) in work.contenders.iter().zip(&mut all) {
+        for (contender, (_, times)) in work.contenders.iter().zip(&mut all) {
             times.push(work.time(contender));
         }
     }
-    work.contenders
-        .iter()
-        .map(|contender| contender.name)
-        .zip(all.into_iter().map(median))
-        .collect()
+    all
 }
 
-/// Does a work and prints its number of items, which instructions are to be divided by.
-fn count(options: &Options, contender: &str, works: &[Planned]) {
-    let [name] = &*options.works else { panic!("`--count` wants one work, and its whole name") };
-    let planned = works.iter().find(|work| work.name == *name).expect("there is such a work");
-    let work = planned.make();
-    let mut contenders = work.contenders.iter();
-    let contender = contenders.find(|one| one.name == contender).expect("it does this work");
-    contender.repeat(options.times);
-    println!("{}", work.items);
+/// Each contender does the work between two marks, after it has done it once: what happens only the
+/// first time, in a thread or in the process, is not counted.
+fn mark(work: &Work) {
+    work.verify();
+    for contender in &work.contenders {
+        count::begin();
+        contender.repeat(1);
+        count::end();
+        println!("{}\t{}\t{}", work.name, contender.name, work.items);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::machine::Usage;
 use crate::works::nanos;
@@ -34,6 +35,14 @@ pub struct Work {
     pub items: u64,
     /// The one written by hand first.
     pub contenders: Vec<Contender>,
+    clock: Clock,
+}
+
+/// Which time a work takes.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Processor,
+    Wall,
 }
 
 impl Work {
@@ -55,7 +64,12 @@ impl Work {
                 Contender { name, times: times(name), work }
             })
             .collect();
-        Work { name, items, contenders }
+        Work { name, items, contenders, clock: Clock::Processor }
+    }
+
+    /// The same work, timed by the clock on the wall, because several threads do it together.
+    pub fn by_the_wall(self) -> Work {
+        Work { clock: Clock::Wall, ..self }
     }
 
     /// Panics if not all contenders have the same items in the same order.
@@ -68,13 +82,16 @@ impl Work {
         }
     }
 
-    /// Nanoseconds of processor time for each item, in one run. Where nobody waits that is the time
-    /// of the wall clock, less what other programs have taken.
+    /// Nanoseconds for each item, in one run. Of processor time, where one thread does the work: that
+    /// is the time of the wall clock, less what other programs have taken.
     pub fn time(&self, contender: &Contender) -> f64 {
-        let before = Usage::so_far();
+        let (usage, start) = (Usage::so_far(), Instant::now());
         contender.repeat(contender.times);
-        let usage = Usage::so_far().since(before);
-        nanos(usage.cpu) / (self.items * contender.times) as f64
+        let time = match self.clock {
+            Clock::Wall => start.elapsed(),
+            Clock::Processor => Usage::so_far().since(usage).cpu,
+        };
+        nanos(time) / (self.items * contender.times) as f64
     }
 }
 

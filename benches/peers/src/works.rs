@@ -1,5 +1,10 @@
 //! The works, each stated once for every contender, and their checks.
 
+/// The bodies of synchronous generators, which the crate's own benches measure as well.
+#[path = "../../works/bodies.rs"]
+#[macro_use]
+pub mod bodies;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -24,16 +29,16 @@ impl Item for u64 {
     }
 }
 
-/// Four cache lines, all written, and read at both ends.
-impl Item for [u8; 256] {
+/// All of it is written, and it is read at both ends.
+impl<const BYTES: usize> Item for [u8; BYTES] {
     #[inline]
     fn make(n: u64) -> Self {
-        [n as u8; 256]
+        [n as u8; BYTES]
     }
 
     #[inline]
     fn value(self) -> u64 {
-        u64::from(self[0]) << 8 | u64::from(self[255])
+        u64::from(self[0]) << 8 | u64::from(self[BYTES - 1])
     }
 }
 

@@ -4,9 +4,12 @@
 //! Contenders take turns: each round runs all of them once, and a table has the medians of the rounds,
 //! so that a machine that is busy for a while is not held against one of them.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use watertight_peers::bridges;
 use watertight_peers::bridges::{CAPACITIES, Work, most_in_flight, verify, works};
+use watertight_peers::data::Data;
 use watertight_peers::machine::Place;
 use watertight_peers::table::{self, median, short};
 use watertight_peers::works::batch;
@@ -25,6 +28,10 @@ struct Options {
     /// One short round: shows that everything runs, and measures nothing
     #[arg(long)]
     quick: bool,
+
+    /// Adds what each round gave to this file, for the report
+    #[arg(long)]
+    data: Option<PathBuf>,
 }
 
 fn main() {
@@ -53,6 +60,9 @@ fn head() -> Vec<String> {
 fn hand_over(work: &Work, place: Place, options: &Options) {
     let mut rows: Vec<_> =
         work.contenders.iter().map(|(name, _)| vec![(*name).to_owned()]).collect();
+    let mut data = Data::new();
+    let at =
+        |separator| if work.is_placed { format!("{separator}{}", place.name) } else { "".into() };
     for capacity in CAPACITIES {
         let count = if options.quick { batch(capacity) / 16 } else { batch(capacity).max(20_000) };
         for (name, hand_over) in &work.contenders {
@@ -65,13 +75,17 @@ fn hand_over(work: &Work, place: Place, options: &Options) {
                 times.push(hand_over(place, capacity, count).per_item());
             }
         }
-        for (row, times) in rows.iter_mut().zip(all) {
-            row.push(short(median(times)));
+        let measured = format!("{}_cap_{capacity}{}", work.name, at("_"));
+        for ((row, (name, _)), times) in rows.iter_mut().zip(&work.contenders).zip(all) {
+            row.push(short(median(times.clone())));
+            data.add(&measured, name, "ns", times);
         }
     }
-    let place = if work.is_placed { format!(", {}", place.name) } else { String::new() };
-    let title = format!("**{}{place}: ns for each item, `u64`**", work.name);
+    let title = format!("**{}{}: ns for each item, `u64`**", work.name, at(", "));
     table::print(&title, &head(), &rows);
+    if let Some(path) = &options.data {
+        data.append(path).expect("the file of the data can be written");
+    }
 }
 
 fn in_flight() {

@@ -4,10 +4,12 @@
 //! Contenders take turns: each round runs all of them once, and a table has the medians of the
 //! rounds, so that a machine that is busy for a while is not held against one of them.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use watertight_peers::contenders;
+use watertight_peers::data::Data;
 use watertight_peers::machine::{Place, Usage};
 use watertight_peers::table::{self, median, short};
 use watertight_peers::works::{
@@ -27,12 +29,18 @@ struct Options {
     /// One short round: shows that everything runs, and measures nothing
     #[arg(long)]
     quick: bool,
+
+    /// Adds what each round gave to this file, for the report
+    #[arg(long)]
+    data: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
     /// Time, processor time and context switches for each item
     Throughput,
+    /// Time for each item, by the capacity and by the size of an item
+    Growth,
     /// From the push until the consumer has it, with a producer that is slow, or sends bursts
     Delay,
     /// How much of the work of two sides is done at the same time
@@ -43,19 +51,22 @@ enum Section {
 
 /// How long and how often.
 #[derive(Clone, Copy)]
-struct Effort {
+struct Effort<'a> {
     rounds: u32,
     /// Of one contender in one round.
     time: Duration,
     quick: bool,
+    data: Option<&'a Path>,
 }
 
 fn main() {
     let options = Options::parse();
-    let effort = if options.quick {
-        Effort { rounds: 1, time: Duration::from_millis(2), quick: true }
-    } else {
-        Effort { rounds: options.rounds, time: Duration::from_millis(200), quick: false }
+    let (rounds, millis) = if options.quick { (1, 2) } else { (options.rounds, 200) };
+    let effort = Effort {
+        rounds,
+        time: Duration::from_millis(millis),
+        quick: options.quick,
+        data: options.data.as_deref(),
     };
     let all = options.sections.is_empty();
     let wanted = |section| all || options.sections.contains(&section);
@@ -64,6 +75,9 @@ fn main() {
     println!("Rounds that the medians are of: {}.", effort.rounds);
     if wanted(Section::Throughput) {
         places.iter().for_each(|&place| throughput(place, effort));
+    }
+    if wanted(Section::Growth) {
+        growth(places[0], effort);
     }
     if wanted(Section::Delay) {
         delay(&places, effort);
@@ -79,31 +93,54 @@ fn main() {
     }
 }
 
+/// What each round gave of `N` figures, by column, contender and round.
+type Rounds<const N: usize> = Vec<Vec<Vec<[f64; N]>>>;
+
 /// Runs each column's works in interleaved rounds: `measure(column, contender)` gives what one
-/// round gives of each of `N` figures. The medians are by column, contender and figure.
+/// round gives.
 fn rounds<const N: usize>(
-    effort: Effort,
+    effort: Effort<'_>,
     columns: usize,
     contenders: usize,
     mut measure: impl FnMut(usize, usize) -> [f64; N],
-) -> Vec<Vec<[f64; N]>> {
-    let mut medians = Vec::with_capacity(columns);
-    for column in 0..columns {
+) -> Rounds<N> {
+    let column = |column| {
         let mut all = vec![vec![]; contenders];
         for _ in 0..effort.rounds {
             for (contender, figures) in all.iter_mut().enumerate() {
                 figures.push(measure(column, contender));
             }
         }
-        medians.push(
-            all.iter()
-                .map(|figures| {
-                    std::array::from_fn(|n| median(figures.iter().map(|round| round[n]).collect()))
-                })
-                .collect(),
-        );
+        all
+    };
+    (0..columns).map(column).collect()
+}
+
+/// By column and contender.
+fn medians<const N: usize>(rounds: &Rounds<N>) -> Vec<Vec<[f64; N]>> {
+    let of_one = |rounds: &Vec<[f64; N]>| {
+        std::array::from_fn(|n| median(rounds.iter().map(|round| round[n]).collect()))
+    };
+    rounds.iter().map(|column| column.iter().map(of_one).collect()).collect()
+}
+
+/// Writes the figures with this number to the file of the data, if there is to be one.
+fn record<const N: usize>(
+    effort: Effort<'_>,
+    unit: &str,
+    columns: &[String],
+    names: &[&str],
+    rounds: &Rounds<N>,
+    figure: usize,
+) {
+    let Some(path) = effort.data else { return };
+    let mut data = Data::new();
+    for (column, all) in columns.iter().zip(rounds) {
+        for (name, rounds) in names.iter().zip(all) {
+            data.add(column, name, unit, rounds.iter().map(|round| round[figure]).collect());
+        }
     }
-    medians
+    data.append(path).expect("the file of the data can be written");
 }
 
 /// One table: a row for each contender, a column for each work.
@@ -128,37 +165,67 @@ fn tabulate<const N: usize>(
 
 /// So many items as take about the time that a round of a contender should, but not so few that
 /// the buffer itself matters.
-fn enough(effort: Effort, per_item: f64, capacity: usize) -> u64 {
+fn enough(effort: Effort<'_>, per_item: f64, capacity: usize) -> u64 {
     let least = if effort.quick { batch(capacity) / 8 } else { batch(capacity) };
     ((nanos(effort.time) / per_item) as u64).max(least)
 }
 
-fn throughput(place: Place, effort: Effort) {
-    type Used = fn(Place, usize, u64) -> (Run, Usage);
-    type Verify = fn(&str, Place, usize);
-    struct Work {
-        title: String,
-        capacity: usize,
-        kernels: Vec<(&'static str, Used)>,
-        verify: Vec<(&'static str, Verify)>,
-    }
-    fn work<T: Item>(item: &str, capacity: usize) -> Work {
-        Work {
-            title: format!("{item}, cap {capacity}"),
-            capacity,
-            kernels: contenders!(Used: C => used::<C, T>),
-            verify: contenders!(Verify: C => verify::<C, T>),
-        }
-    }
-    let works = [
-        work::<u64>("`u64`", 1),
-        work::<u64>("`u64`", 16),
-        work::<u64>("`u64`", 256),
-        work::<u64>("`u64`", 4096),
-        work::<[u8; 256]>("`[u8; 256]`", 256),
-        work::<String>("`String`", 4096),
-    ];
+type Used = fn(Place, usize, u64) -> (Run, Usage);
+type Verify = fn(&str, Place, usize);
 
+/// One sort of items through a buffer of one capacity.
+struct Work {
+    item: &'static str,
+    capacity: usize,
+    kernels: Vec<(&'static str, Used)>,
+    verify: Vec<(&'static str, Verify)>,
+}
+
+fn work<T: Item>(item: &'static str, capacity: usize) -> Work {
+    Work {
+        item,
+        capacity,
+        kernels: contenders!(Used: C => used::<C, T>),
+        verify: contenders!(Verify: C => verify::<C, T>),
+    }
+}
+
+const COSTS: [&str; 4] = [
+    "time for each item, ns",
+    "processor time for each item, both threads, ns",
+    "voluntary context switches for each item, both threads",
+    "involuntary context switches for each item, both threads, yields among them",
+];
+
+fn throughput(place: Place, effort: Effort<'_>) {
+    let works = [
+        work::<u64>("u64", 1),
+        work::<u64>("u64", 16),
+        work::<u64>("u64", 256),
+        work::<u64>("u64", 4096),
+        work::<[u8; 256]>("array", 256),
+        work::<String>("string", 4096),
+    ];
+    cost(place, effort, &works, &COSTS);
+}
+
+fn growth(place: Place, effort: Effort<'_>) {
+    let capacities = [4, 64, 1_024, 16_384, 65_536];
+    let capacities = if effort.quick { &capacities[..2] } else { &capacities[..] };
+    let works: Vec<_> = capacities.iter().map(|&capacity| work::<u64>("u64", capacity)).collect();
+    cost(place, effort, &works, &COSTS[..1]);
+    let works = [
+        work::<[u8; 1]>("bytes_1", CAPACITY),
+        work::<[u8; 16]>("bytes_16", CAPACITY),
+        work::<[u8; 64]>("bytes_64", CAPACITY),
+        work::<[u8; 1024]>("bytes_1024", CAPACITY),
+        work::<[u8; 4096]>("bytes_4096", CAPACITY),
+    ];
+    cost(place, effort, &works, &COSTS[..1]);
+}
+
+/// Prints a table for each of these figures.
+fn cost(place: Place, effort: Effort<'_>, works: &[Work], figures: &[&str]) {
     // How many items each takes is found once, so that all rounds of a contender are alike.
     let counts: Vec<Vec<u64>> = works
         .iter()
@@ -174,7 +241,7 @@ fn throughput(place: Place, effort: Effort) {
         })
         .collect();
     let names: Vec<_> = works[0].kernels.iter().map(|(name, _)| *name).collect();
-    let medians = rounds(effort, works.len(), names.len(), |column, contender| {
+    let rounds = rounds(effort, works.len(), names.len(), |column, contender| {
         let work = &works[column];
         let count = counts[column][contender];
         let (run, usage) = work.kernels[contender].1(place, work.capacity, count);
@@ -186,16 +253,12 @@ fn throughput(place: Place, effort: Effort) {
             each(usage.preemptions as f64),
         ]
     });
-    let columns: Vec<_> = works.into_iter().map(|work| work.title).collect();
-    for (n, what) in [
-        "time for each item, ns",
-        "processor time for each item, both threads, ns",
-        "voluntary context switches for each item, both threads",
-        "involuntary context switches for each item, both threads, yields among them",
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    let named = |work: &Work| format!("{}_cap_{}_{}", work.item, work.capacity, place.name);
+    record(effort, "ns", &works.iter().map(named).collect::<Vec<_>>(), &names, &rounds, 0);
+    let columns: Vec<_> =
+        works.iter().map(|work| format!("`{}`, cap {}", work.item, work.capacity)).collect();
+    let medians = medians(&rounds);
+    for (n, what) in figures.iter().enumerate() {
         let title = format!("**{}: {what}**", place.name);
         tabulate(&title, &columns, &names, &medians, |figures| short(figures[n]));
     }
@@ -204,7 +267,7 @@ fn throughput(place: Place, effort: Effort) {
 /// The capacity where nothing else is said.
 const CAPACITY: usize = 256;
 
-fn delay(places: &[Place], effort: Effort) {
+fn delay(places: &[Place], effort: Effort<'_>) {
     type Delays = fn(Place, usize, Duration, u32, u32) -> Vec<f64>;
     let contenders = contenders!(Delays: C => delays::<C>);
     let names: Vec<_> = contenders.iter().map(|(name, _)| *name).collect();
@@ -220,10 +283,13 @@ fn delay(places: &[Place], effort: Effort) {
             _ => format!("worst of {burst}, {}", place.name),
         })
         .collect();
-    let medians = rounds(effort, works.len(), names.len(), |column, contender| {
+    let rounds = rounds(effort, works.len(), names.len(), |column, contender| {
         let (place, burst) = works[column];
         [median(contenders[contender].1(place, CAPACITY, pause, burst, bursts)) / 1e3]
     });
+    let named = |(place, burst): &(Place, u32)| format!("delay_{burst}_{}", place.name);
+    record(effort, "µs", &works.iter().map(named).collect::<Vec<_>>(), &names, &rounds, 0);
+    let medians = medians(&rounds);
     let title = format!(
         "**Delay: from the push until the consumer has it, µs, the producer being busy for 1 ms \
          before each item or burst of items; cap {CAPACITY}**"
@@ -241,7 +307,7 @@ fn verify_worked(contenders: &[(&str, Worked)], place: Place) {
     }
 }
 
-fn overlap(place: Place, effort: Effort) {
+fn overlap(place: Place, effort: Effort<'_>) {
     const EACH_SIDE: f64 = 2_000.0;
     const CAPACITIES: [usize; 4] = [1, 16, 256, 4096];
 
@@ -249,7 +315,7 @@ fn overlap(place: Place, effort: Effort) {
     verify_worked(&contenders, place);
     let mut names: Vec<_> = contenders.iter().map(|(name, _)| *name).collect();
     let steps = (EACH_SIDE * steps_per_nano()) as u32;
-    let medians = rounds(effort, CAPACITIES.len(), names.len(), |column, contender| {
+    let rounds = rounds(effort, CAPACITIES.len(), names.len(), |column, contender| {
         let capacity = CAPACITIES[column];
         // With more than a buffer of them, else the work of one side is done before the watch runs.
         let count = if effort.quick { 1_000 } else { batch(capacity).clamp(10_000, 100_000) };
@@ -260,6 +326,9 @@ fn overlap(place: Place, effort: Effort) {
         // Of what perfect overlap would save, half of the time, how much was saved.
         [run, 100.0 * (direct - run) / (direct / 2.0), direct]
     });
+    let named = CAPACITIES.map(|capacity| format!("overlap_cap_{capacity}"));
+    record(effort, "%", &named, &names, &rounds, 1);
+    let medians = medians(&rounds);
     let columns = CAPACITIES.map(|capacity| format!("cap {capacity}"));
     tabulate(
         "**Overlap: share of the time that perfect overlap would save, %, with 2 µs of work on \
@@ -281,7 +350,7 @@ fn overlap(place: Place, effort: Effort) {
     tabulate("**Overlap: ns for each item**", &columns, &names, &with_direct, |[run]| short(*run));
 }
 
-fn stage(place: Place, effort: Effort) {
+fn stage(place: Place, effort: Effort<'_>) {
     const WORK: [u32; 9] = [0, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
     // What this crate offers, and the standard library's channel to compare with.
@@ -289,7 +358,7 @@ fn stage(place: Place, effort: Effort) {
     contenders.retain(|(name, _)| name.starts_with("watertight") || *name == "std_sync_channel");
     verify_worked(&contenders, place);
     let speed = steps_per_nano();
-    let medians = rounds(effort, WORK.len(), contenders.len() + 1, |column, contender| {
+    let rounds = rounds(effort, WORK.len(), contenders.len() + 1, |column, contender| {
         let steps = (f64::from(WORK[column]) * speed) as u32;
         let expected = 2.0 * f64::from(WORK[column]).max(50.0);
         let count = enough(effort, expected, CAPACITY);
@@ -299,6 +368,7 @@ fn stage(place: Place, effort: Effort) {
         };
         [run.per_item()]
     });
+    let medians = medians(&rounds);
 
     let mut head = vec!["work on each side, ns".to_owned(), "called directly".to_owned()];
     for (name, _) in &contenders {

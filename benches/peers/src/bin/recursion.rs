@@ -19,5 +19,6 @@ fn main() {
         "The coroutine's stack has {} MiB of address space, and is mapped once for all of them.",
         STACK >> 20
     );
-    turns::run(&Options::parse().turns, title, &note, works);
+    let options = Options::parse().turns;
+    turns::run(&options, title, &note, &works(options.quick));
 }

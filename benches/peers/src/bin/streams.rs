@@ -16,5 +16,6 @@ fn main() {
     let title = "**Processor time for each item, ns; in `short`, for each stream**";
     let note =
         "Works that end in `_tokio` are awaited in a `block_on` of tokio, the others polled.";
-    turns::run(&Options::parse().turns, title, note, works);
+    let options = Options::parse().turns;
+    turns::run(&options, title, note, &works(options.quick));
 }

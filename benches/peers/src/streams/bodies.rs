@@ -297,3 +297,96 @@ pub mod nested {
     }
     forms! { body: u64 }
 }
+
+/// Records of pages that are asked for one after the other: each is waited for, and is a vector.
+pub mod pages {
+    use super::*;
+
+    const PAGE: u64 = 100;
+
+    /// The page that begins with this record; the last one is short, or empty.
+    #[inline(always)]
+    async fn fetch(from: u64, items: u64) -> Vec<u64> {
+        wait().await;
+        (from..items.min(from + PAGE)).collect()
+    }
+
+    pub mod hand_written {
+        use super::*;
+
+        struct Pages {
+            next: u64,
+            items: u64,
+            page: std::vec::IntoIter<u64>,
+            waited: bool,
+        }
+
+        impl Stream for Pages {
+            type Item = u64;
+
+            #[inline]
+            fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+                if let Some(record) = self.page.next() {
+                    return Poll::Ready(Some(record));
+                }
+                if self.next >= self.items {
+                    return Poll::Ready(None);
+                }
+                if !self.waited {
+                    self.waited = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.waited = false;
+                let end = self.items.min(self.next + PAGE);
+                self.page = (self.next..end).collect::<Vec<_>>().into_iter();
+                self.next = end;
+                Poll::Ready(self.page.next())
+            }
+        }
+
+        #[inline(always)]
+        pub fn stream<C: 'static>(input: Input) -> impl Stream<Item = u64> {
+            Pages { next: 0, items: input.items, page: Vec::new().into_iter(), waited: false }
+        }
+    }
+
+    pub mod unfold {
+        use super::*;
+
+        #[inline(always)]
+        pub fn stream<C: 'static>(input: Input) -> impl Stream<Item = u64> {
+            let start = (0_u64, Vec::new().into_iter());
+            futures_util::stream::unfold(start, move |(mut next, mut page)| async move {
+                if let Some(record) = page.next() {
+                    return Some((record, (next, page)));
+                }
+                if next >= input.items {
+                    return None;
+                }
+                page = fetch(next, input.items).await.into_iter();
+                next += PAGE;
+                let record = page.next()?;
+                Some((record, (next, page)))
+            })
+        }
+    }
+
+    macro_rules! body {
+        (
+            $form:ident $C:ident $input:ident:
+            $make:ident $co:ident [$($give:tt)*] [$($given:tt)*]
+        ) => {
+            $make! { $co {
+                let mut from = 0;
+                while from < $input.items {
+                    for record in fetch(from, $input.items).await {
+                        $($give)* (record) $($given)*;
+                    }
+                    from += PAGE;
+                }
+            } }
+        };
+    }
+    forms! { body: u64 }
+}

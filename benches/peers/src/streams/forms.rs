@@ -42,6 +42,13 @@ macro_rules! make_async_fn_stream {
     };
 }
 
+/// The same word as async-stream's.
+macro_rules! make_async_gen {
+    ($co:ident $body:tt) => {
+        ::async_gen::stream! { $body }
+    };
+}
+
 macro_rules! make_genawaiter {
     ($co:ident $body:tt) => {
         ::genawaiter::rc::Gen::new(move |$co: ::genawaiter::rc::Co<_>| async move $body)
@@ -62,11 +69,12 @@ macro_rules! forms {
             async_stream(make_async_stream co [yield] [])
             asynk_strim(make_asynk_strim co [co.yield_item] [.await])
             async_fn_stream(make_async_fn_stream co [co.emit] [.await])
+            async_gen(make_async_gen co [yield] [])
             genawaiter(make_genawaiter co [co.yield_] [.await])
         }
         forms! { @all
             hand_written unfold watertight watertight_boxed watertight_releasable
-            async_stream asynk_strim async_fn_stream genawaiter
+            async_stream asynk_strim async_fn_stream async_gen genawaiter
         }
     };
     (@forms $body:ident: $Item:ty,

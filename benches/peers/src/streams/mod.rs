@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::work::{Kernel, Planned, Work, plan};
 use crate::works::{Item, mix};
 
-use bodies::{nested, ready, strings, waits_1, waits_8, waits_64};
+use bodies::{nested, pages, ready, strings, waits_1, waits_8, waits_64};
 
 /// What a stream is made from.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +125,8 @@ pub fn works(quick: bool) -> Vec<Planned> {
     add("strings_tokio", strings::all::<OnTokio>);
     add("nested", nested::all::<Polled>);
     add("nested_tokio", nested::all::<OnTokio>);
+    add("pages", pages::all::<Polled>);
+    add("pages_tokio", pages::all::<OnTokio>);
     add("short", ready::all::<Three>);
     works
 }
@@ -143,7 +145,7 @@ mod tests {
             let work = planned.make();
             work.verify();
             assert_eq!(work.contenders[0].name, "hand_written");
-            assert_eq!(work.contenders.len(), 9, "{}", work.name);
+            assert_eq!(work.contenders.len(), 10, "{}", work.name);
         }
     }
 
@@ -173,6 +175,7 @@ mod tests {
             (bodies::waits_64::all::<Counted>(), 2),
             (bodies::strings::all::<Counted>(), 0),
             (bodies::nested::all::<Counted>(), 0),
+            (bodies::pages::all::<Counted>(), 2),
         ] {
             for (name, count) in all {
                 assert_eq!(count(&input), 128 << 32 | waits, "{name}");

@@ -1,0 +1,30 @@
+//! How long synchronous generators take.
+//!
+//! Each group is one work, and each of its benches is a contender. What is timed is the work done once,
+//! the generator's making and end included; Criterion gives the items for each second next to it.
+//! Compare within one group of one run. Contenders run one after the other, so a machine that is busy
+//! favours some of them: see that a second run repeats a ratio, or use the program `generators`, which
+//! measures the same in interleaved rounds.
+
+mod groups;
+
+use std::time::Duration;
+
+use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
+use watertight_peers::generators::works;
+
+fn generators(criterion: &mut Criterion) {
+    groups::measure(criterion, "generators", works, SamplingMode::Auto);
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .without_plots()
+        .nresamples(20_000)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(500))
+        .sample_size(20);
+    targets = generators
+}
+criterion_main!(benches);

@@ -1,0 +1,236 @@
+//! Why something is behind: the only words on the page that a person wrote about a figure.
+
+/// By the section of the page (or `goals`), and the work (or the goal). The first one that fits is
+/// taken; a `*` stands for any beginning or end. Instructions are those of Rust 1.95 on x86-64.
+const REASONS: &[(&str, &str, &str)] = &[
+    (
+        "goals",
+        "strings/any stable peer",
+        "making and freeing the string is most of it, 190 instructions of everybody's; what \
+         is left is the difference, 60",
+    ),
+    (
+        "goals",
+        "boxed/nightly_gen",
+        "57 instructions an item (`BoxGen`: 51), and by hand 25. Behind a call that is not \
+         inlined a step fills a slot on the caller's stack, checks whose it is, and moves the \
+         value out again, where a `gen` block returns it in registers",
+    ),
+    (
+        "goals",
+        "short/nightly_gen",
+        "an identity is drawn for each generator, which is what makes a yield in the wrong \
+         place a panic and not a memory error",
+    ),
+    (
+        "goals",
+        "xorshift/watertight_boxed",
+        "the node's address is known to the scope, so here the state stays in memory, 40 \
+         instructions and not 20; where the consumer only adds it is in registers, 11 and 11 \
+         (`.ci/instructions`). Why it depends on the consumer is not understood",
+    ),
+    (
+        "goals",
+        "range/watertight_boxed",
+        "the same loop of vectors in both; it differs by how it begins and ends",
+    ),
+    ("goals", "boxed/watertight", "53 instructions and 57"),
+    (
+        "goals",
+        "short/watertight_boxed",
+        "322 instructions and 214: the node is entered into the scope's list and taken out, \
+         and counted both times",
+    ),
+    (
+        "goals",
+        "xorshift/watertight_stoppable",
+        "the flag is looked at before each step, five instructions",
+    ),
+    (
+        "goals",
+        "xorshift/watertight_releasable",
+        "two read-modify-writes of a shared word for each step; nothing cheaper was sound",
+    ),
+    (
+        "goals",
+        "ready_tokio/*",
+        "awaited, the state of a stream is in its task's memory, and a yield is stored there \
+         and looked at again by the next poll: 47 instructions, where `unfold` takes 31 and \
+         async-stream 45",
+    ),
+    ("goals", "ready/*", "the same loop in both; the difference is noise"),
+    (
+        "goals",
+        "tree_*",
+        "the iterator by hand keeps no more than the nodes whose left side has been entered; \
+         `hand_frames`, which has a frame for each call as a body must have, is like it",
+    ),
+    (
+        "goals",
+        "u64_cap_1_one_core/*",
+        "with one place a hand-over is two switches of context, and kanal, which holds two \
+         values, needs one",
+    ),
+    (
+        "goals",
+        "u64_cap_*",
+        "a ring whose threads never sleep needs half as many instructions, for it has neither \
+         a stop nor a consumer to wake to look for",
+    ),
+    ("goals", "array_cap_*", "as with numbers; and each item is copied in and out"),
+    (
+        "goals",
+        "string_cap_*",
+        "what one thread allocates another one frees; the allocator decides, and how far \
+         apart the threads run",
+    ),
+    ("goals", "delay_*", "not looked into yet"),
+    ("goals", "xorshift/*", "the same instructions in both, 12; the difference is noise"),
+    (
+        "goals",
+        "range/*",
+        "the same loop of vectors in both, 1.8 instructions an item; the difference is noise",
+    ),
+    (
+        "goals",
+        "nested/*",
+        "38 instructions, and by hand 32; in which of them the time goes has not been looked into",
+    ),
+    (
+        "goals",
+        "strings/*",
+        "the same instructions in both to one in a hundred; the allocator decides",
+    ),
+    (
+        "generators",
+        "boxed",
+        "see the goals: behind a call that is not inlined the value passes through a slot",
+    ),
+    (
+        "generators",
+        "short_boxed",
+        "a `Box<dyn Iterator>` of a boxed generator is two allocations, 491 instructions; \
+         `BoxGen` is one, 327",
+    ),
+    (
+        "generators",
+        "sieve",
+        "each step of each stage is a call that is not inlined, as in `boxed`; `BoxGen` is \
+         one call and not two",
+    ),
+    (
+        "generators",
+        "fallible",
+        "40 instructions and by hand 22: a result goes through the slot as a whole, with its \
+         tag",
+    ),
+    (
+        "generators",
+        "lexer",
+        "69 instructions, and by hand 88: fewer; why they can take longer is not known",
+    ),
+    (
+        "generators",
+        "csv",
+        "reading the line is nearly all of it, 650 to 760 instructions for anybody; probably it is what the compiler inlines there that decides",
+    ),
+    ("generators", "nested", "see the goals"),
+    ("generators", "*", "as many instructions as by hand to one in ten; the difference is noise"),
+    ("nightly", "boxed", "see the goals"),
+    ("nightly", "short*", "see the goals, and `generators`"),
+    ("nightly", "*", "as in `generators`"),
+    (
+        "recursion",
+        "right_list_*",
+        "the call is the last thing a body does: by hand there is nothing to keep, and a \
+         plain call on a coroutine's stack becomes a jump",
+    ),
+    (
+        "recursion",
+        "chain_*",
+        "by hand and in a coroutine an item at the bottom is yielded by the same loop, which \
+         is inlined; here the topmost body is polled by a call that is not",
+    ),
+    (
+        "recursion",
+        "*",
+        "a body is put on the stack and polled by calls that are not inlined; by hand an \
+         iterator keeps only what it needs, and a coroutine calls on its own stack, which \
+         costs a page for each and cannot be ended without unwinding",
+    ),
+    ("streams", "*_tokio", "see the goals: awaited, a yield is stored and looked at again"),
+    (
+        "streams",
+        "nested*",
+        "an inner stream's item passes through the outer body, one step more for each level",
+    ),
+    (
+        "streams",
+        "*",
+        "by hand there is a state and a branch; a yield is a step more where it is not \
+         inlined",
+    ),
+    (
+        "handover",
+        "*",
+        "see the goals: what never sleeps is faster while both threads run, and takes both \
+         cores; on one core a side has first to let the other one run",
+    ),
+    (
+        "branches",
+        "*",
+        "each pull takes the turn and gives it back, so that no user code runs while anything is \
+         borrowed, and each lane has a bound, may be closed, stopped or behind, and counts what it \
+         loses: 250 instructions where a queue that grows takes 35. Nobody has yet made that less",
+    ),
+    ("bridges", "*_cap_1", ONE_PLACE),
+    ("bridges", "*_cap_1_one_core", ONE_PLACE),
+    ("bridges", "*_cap_1_two_cores", ONE_PLACE),
+    (
+        "bridges",
+        "tasks_of_one_thread*",
+        "each hand-over has the barriers that two threads need; where there is only one, a lock \
+         that nobody else wants takes less",
+    ),
+    (
+        "bridges",
+        "tasks_of_two_workers*",
+        "it is decided by whether the runtime keeps both tasks on one worker, and differs from \
+         round to round; there it is as for tasks of one thread",
+    ),
+    (
+        "bridges",
+        "*",
+        "most of it is falling asleep and being woken, by the runtime's own means, which depends \
+         on how far apart the two run and differs from round to round",
+    ),
+];
+
+const ONE_PLACE: &str = "with one place an item is a switch to the producer and one back; the others \
+                         hold one item more, in the producer's hand, and kanal takes it from there \
+                         without a switch";
+
+/// What stands where nobody has written one.
+pub const UNEXPLAINED: &str = "(nobody has explained this yet)";
+
+pub fn reason(section: &str, work: &str) -> &'static str {
+    let fits = |pattern: &str| match pattern.split_once('*') {
+        Some((beginning, end)) => work.starts_with(beginning) && work.ends_with(end),
+        None => work == pattern,
+    };
+    let found = REASONS.iter().find(|(of, pattern, _)| *of == section && fits(pattern));
+    found.map_or(UNEXPLAINED, |(_, _, reason)| reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UNEXPLAINED, reason};
+
+    #[test]
+    fn the_first_that_fits_is_taken() {
+        assert!(reason("goals", "strings/any stable peer").contains("freeing the string"));
+        assert!(reason("streams", "waits_8_tokio").contains("awaited"));
+        assert!(reason("streams", "waits_8").contains("by hand"));
+        assert_eq!(reason("goals", "what nobody asked for"), UNEXPLAINED);
+    }
+}
