@@ -166,7 +166,7 @@ impl Clock {
     pub fn start() -> Self {
         let stop = StopHandle::new();
         let kept = stop.stop_after(Duration::MAX);
-        let now = stop.stop_after(Duration::ZERO);
+        let now = stop.stop_after(Duration::from_millis(1));
         // When it has made a stop it has everything that it needs.
         stop.wait().expect("nothing of this is in a body");
         drop(now);

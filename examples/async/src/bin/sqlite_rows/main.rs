@@ -123,7 +123,7 @@ async fn read(path: &Path, most: usize) -> Result<String, Error> {
     let mut items = moved(path.to_owned()).prefetch_under(AHEAD, &stop).into_stream();
     let (mut rows, mut bytes) = (0, 0);
     while rows < most {
-        match items.try_next().await? {
+        match items.next().await.transpose()? {
             Some(Item::Row(row)) => (rows, bytes) = (rows + 1, bytes + row.message.len()),
             Some(Item::All(ticket)) => ticket.commit(),
             None => return Ok(format!("read to the end, {rows} rows of {bytes} bytes")),
