@@ -492,12 +492,18 @@ fn threads_are_named() {
 
 #[test]
 fn weighing_after_the_start_panics_and_says_why() {
+    let late = "watertight: `weighing` comes too late: it has been started";
     let watch = Watch::new();
     let mut prefetch = watch.source(Some).prefetch(TWO);
     assert_eq!(prefetch.next(), Some(0));
-    let text = message(|| prefetch.weighing(1, |_| 1));
-    assert_eq!(text, "watertight: `weighing` comes too late: the source has begun");
+    assert_eq!(message(|| prefetch.weighing(1, |_| 1)), late);
     watch.assert_over();
+    // However far its thread has got by then.
+    for _ in 0..100 {
+        let mut prefetch = (0..).prefetch(TWO);
+        prefetch.start().unwrap();
+        assert_eq!(message(|| prefetch.weighing(1, |_| 1)), late);
+    }
 }
 
 #[test]

@@ -203,7 +203,7 @@ impl<'a, T> Prefetch<'a, T> {
     ///
     /// # Panics
     ///
-    /// If the source has begun.
+    /// If it has been started.
     ///
     /// # Examples
     ///
@@ -216,10 +216,11 @@ impl<'a, T> Prefetch<'a, T> {
     /// assert_eq!(chunks.count(), 10);
     /// ```
     pub fn weighing(mut self, most: usize, weigh: impl Fn(&T) -> usize + Send + 'a) -> Self {
-        let weighs = self.stage.weigh(most, Box::new(weigh));
-        // What has been ended before it began needs no measure.
-        let is_over = self.phase == Phase::Idle || self.consumer.ring().is_stopped();
-        assert!(weighs || is_over, "watertight: `weighing` comes too late: the source has begun");
+        // What has been ended needs no measure. Whether the thread has got as far as the source does not
+        // matter.
+        let in_time = self.phase == Phase::Idle || self.consumer.ring().is_stopped();
+        assert!(in_time, "watertight: `weighing` comes too late: it has been started");
+        self.stage.weigh(most, Box::new(weigh));
         self.consumer.give_back_one_by_one();
         self
     }

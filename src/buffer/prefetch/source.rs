@@ -58,14 +58,18 @@ impl<'a, T> Upstream<'a, T> {
         Upstream { ring, idle, meter }
     }
 
-    /// Bounds the ring by weight as well. `false` if it comes too late: the source has begun, or gone.
-    pub(super) fn weigh(&self, most: usize, weigh: Weigh<'a, T>) -> bool {
-        let replaced = lock(&self.idle).as_mut().map(|idle| {
-            idle.producer.weigh(most);
-            idle.weigh.replace(weigh)
-        });
-        // What it replaces is not dropped under the lock.
-        replaced.is_some()
+    /// Bounds the ring by weight as well, if the source is still to begin.
+    pub(super) fn weigh(&self, most: usize, weigh: Weigh<'a, T>) {
+        let mut idle = lock(&self.idle);
+        let not_used = match &mut *idle {
+            Some(idle) => {
+                idle.producer.weigh(most);
+                idle.weigh.replace(weigh)
+            }
+            None => Some(weigh),
+        };
+        drop(idle); // What is not used is not dropped under the lock.
+        drop(not_used);
     }
 
     /// Whether the source is still to begin.
