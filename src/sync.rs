@@ -39,6 +39,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// No user code runs under this crate's locks, so a poisoned one is as good as new.
+#[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

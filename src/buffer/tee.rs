@@ -395,9 +395,28 @@ impl<T: Clone, K: Sharing> Branch<'_, T, K> {
     /// assert_eq!(behind.try_next(), Ok(Some(4)));
     /// assert_eq!(behind.try_next(), Ok(None));
     /// ```
+    #[inline]
     pub fn try_next(&mut self) -> Result<Option<T>, TeeError> {
+        let mut tee = K::enter(&self.desk);
+        if let Some(item) = tee.take(self.index) {
+            drop(tee);
+            self.record.ask().yielded();
+            return Ok(Some(item));
+        }
+        self.try_more(tee)
+    }
+}
+
+/// What does not wait in the backlog. Out of the way, so that to take what does costs little.
+impl<'a, T: Clone, K: Sharing> Branch<'a, T, K> {
+    #[inline(never)]
+    fn try_more<'d>(&'d self, tee: K::Visit<'d, Tee<'a, T, K>>) -> Result<Option<T>, TeeError> {
         let asked = self.record.ask();
-        let taken = self.ask();
+        if let Some(item) = self.pull(tee) {
+            asked.yielded();
+            return Ok(Some(item));
+        }
+        let taken = self.ask_at_length();
         match &taken {
             Ok(Some(_)) => asked.yielded(),
             Ok(None) => asked.finished(),
@@ -405,14 +424,54 @@ impl<T: Clone, K: Sharing> Branch<'_, T, K> {
         }
         taken
     }
-}
 
-impl<T: Clone, K: Sharing> Branch<'_, T, K> {
-    #[inline]
-    fn ask(&self) -> Result<Option<T>, TeeError> {
+    /// The same for [`Branch::next`].
+    #[inline(never)]
+    #[track_caller]
+    fn next_more<'d>(&'d self, tee: K::Visit<'d, Tee<'a, T, K>>) -> Option<T> {
+        let asked = self.record.ask();
+        if let Some(item) = self.pull(tee) {
+            asked.yielded();
+            return Some(item);
+        }
+        loop {
+            match self.ask_at_length() {
+                Ok(Some(item)) => {
+                    asked.yielded();
+                    return Some(item);
+                }
+                Ok(None) => {
+                    asked.finished();
+                    return None;
+                }
+                Err(TeeError::Lagged(_)) => {}
+                Err(error) => misused(error),
+            }
+        }
+    }
+
+    /// Pulls, if that can be done at once.
+    #[inline(always)]
+    fn pull<'d>(&'d self, mut tee: K::Visit<'d, Tee<'a, T, K>>) -> Option<T> {
+        let machine = tee.turn(self.index, K::here())?;
+        drop(tee);
+        match pull::<T, K>(&self.desk, self.index, machine) {
+            Pulled::Item(item) => Some(item),
+            Pulled::End | Pulled::Kept => None,
+        }
+    }
+
+    /// Whatever it comes to, and however long it takes.
+    #[cold]
+    fn ask_at_length(&self) -> Result<Option<T>, TeeError> {
         let here = K::here();
         loop {
-            match K::visit(&self.desk, |tee| tee.step(self.index, here))? {
+            let step = K::change(&self.desk, |tee| tee.step(self.index, here));
+            let step = match step {
+                Some(step) => step,
+                None => K::wait(&self.desk, |tee| tee.step(self.index, here)),
+            };
+            match step? {
                 Step::Item(item) => return Ok(Some(item)),
                 Step::End => return Ok(None),
                 Step::Pull(machine) => match pull::<T, K>(&self.desk, self.index, machine) {
@@ -567,15 +626,16 @@ impl<T: Clone, K: Sharing> Iterator for Branch<'_, T, K> {
     ///
     /// Where [`try_next`](Branch::try_next) does, and where it gives [`TeeError::Full`] or
     /// [`TeeError::Reentrant`].
+    #[inline]
     #[track_caller]
     fn next(&mut self) -> Option<T> {
-        loop {
-            match self.try_next() {
-                Ok(item) => return item,
-                Err(TeeError::Lagged(_)) => {}
-                Err(error) => misused(error),
-            }
+        let mut tee = K::enter(&self.desk);
+        if let Some(item) = tee.take(self.index) {
+            drop(tee);
+            self.record.ask().yielded();
+            return Some(item);
         }
+        self.next_more(tee)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -26,8 +26,10 @@ pub struct Tee<'a, T, K: Sharing> {
     /// Nothing more will be pulled.
     over: bool,
     changed: bool,
+    /// How many lanes are open.
+    open: usize,
     capacity: usize,
-    /// Memory for what is lost, so that it is not allocated anew for each loss.
+    /// Memory for what is lost next, so that it is not allocated anew for each loss.
     spare: Vec<Lost<T, K>>,
     record: Record,
 }
@@ -35,16 +37,20 @@ pub struct Tee<'a, T, K: Sharing> {
 /// The source, and room for what one pull makes of it. In a box, so that the turn is a pointer.
 pub(super) struct Machine<'a, T, K: Sharing> {
     pub(super) source: K::Source<'a, T>,
-    /// The lanes that want a clone, with the policies under which a place was looked for, and the
-    /// clones, in the same order.
-    pub(super) wanted: Vec<(usize, Overflow)>,
+    /// How many other lanes were open when the turn was taken, and so want a clone.
+    pub(super) others: usize,
+    /// The clones but for one. Empty between two pulls, and so is `lost`.
     pub(super) clones: Vec<T>,
+    /// What has found no place.
+    lost: Vec<Lost<T, K>>,
 }
 
 struct Lane<T, K: Sharing> {
     backlog: VecDeque<Entry<T>>,
     open: bool,
     overflow: Overflow,
+    /// If there was no room when the turn was taken: the policy that it was taken under.
+    granted: Overflow,
     /// How many values were lost after the newest in the backlog.
     gap: u64,
     /// How many were lost altogether.
@@ -72,8 +78,15 @@ pub(super) enum Step<'a, T, K: Sharing> {
     Pull(Box<Machine<'a, T, K>>),
 }
 
-/// What a pull leaves for its branch to do, after the turn has been given back.
-pub(super) struct Settled<'a, T, K: Sharing> {
+/// What a pull leaves for its branch, after the turn has been given back.
+pub(super) enum Settled<'a, T, K: Sharing> {
+    /// Its item, and nothing else to do.
+    Clean(T),
+    Rest(Rest<'a, T, K>),
+}
+
+/// What is left over now and then.
+pub(super) struct Rest<'a, T, K: Sharing> {
     /// The branch's own item, unless it waits in the lane.
     pub(super) item: Option<T>,
     pub(super) lost: Vec<Lost<T, K>>,
@@ -95,6 +108,7 @@ impl<T, K: Sharing> Lane<T, K> {
             backlog: VecDeque::new(),
             open: true,
             overflow,
+            granted: overflow,
             gap: 0,
             missed: 0,
             hook: None,
@@ -108,19 +122,32 @@ impl<T, K: Sharing> Lane<T, K> {
         self.meter.level(self.backlog.len());
     }
 
-    /// The oldest value; or, before what comes after a gap, how wide that is.
-    fn take(&mut self) -> Option<Result<T, TeeError>> {
+    /// The oldest value, unless some were lost before it.
+    #[inline(always)]
+    fn take(&mut self) -> Option<T> {
+        let entry = self.backlog.pop_front()?;
+        if entry.gap > 0 {
+            self.put_back(entry);
+            return None;
+        }
+        self.measure();
+        Some(entry.value)
+    }
+
+    #[cold]
+    fn put_back(&mut self, entry: Entry<T>) {
+        self.backlog.push_front(entry);
+    }
+
+    /// How many values were lost before the oldest, if that has not been said.
+    fn lagged(&mut self) -> Option<TeeError> {
         let gap = match self.backlog.front_mut() {
             Some(entry) => &mut entry.gap,
             None => &mut self.gap,
         };
         match mem::take(gap) {
-            0 => {
-                let entry = self.backlog.pop_front();
-                self.measure();
-                entry.map(|entry| Ok(entry.value))
-            }
-            lost => Some(Err(TeeError::Lagged(lost))),
+            0 => None,
+            lost => Some(TeeError::Lagged(lost)),
         }
     }
 
@@ -130,23 +157,23 @@ impl<T, K: Sharing> Lane<T, K> {
         self.missed += 1;
     }
 
-    /// Makes room for a value, if the policy allows it.
-    fn offer(&mut self, value: T, capacity: usize, overflow: Overflow) -> Option<T> {
-        let mut lost = None;
-        if self.backlog.len() == capacity {
-            match overflow {
-                Overflow::DropNewest => {
-                    self.miss();
-                    return Some(value);
-                }
-                Overflow::DropOldest => lost = self.lose_oldest(),
-                Overflow::Block | Overflow::Error => {
-                    unreachable!("a place was free when the turn was taken")
-                }
+    /// Takes a value although there is no room, or does not. Gives back what is lost.
+    #[cold]
+    fn offer(&mut self, value: T, capacity: usize) -> Option<T> {
+        match self.granted {
+            Overflow::DropNewest => {
+                self.miss();
+                Some(value)
+            }
+            Overflow::DropOldest => {
+                let oldest = self.lose_oldest();
+                self.push(value, capacity);
+                oldest
+            }
+            Overflow::Block | Overflow::Error => {
+                unreachable!("a place was free when the turn was taken")
             }
         }
-        self.push(value, capacity);
-        lost
     }
 
     fn lose_oldest(&mut self) -> Option<T> {
@@ -160,14 +187,91 @@ impl<T, K: Sharing> Lane<T, K> {
         Some(oldest.value)
     }
 
+    #[inline(always)]
     fn push(&mut self, value: T, capacity: usize) {
-        let len = self.backlog.len();
-        if len == self.backlog.capacity() {
-            // Twice as much as before, and never more than there can be.
-            self.backlog.reserve_exact(len.max(4).min(capacity - len));
+        let entry = Entry { gap: mem::take(&mut self.gap), value };
+        match self.backlog.len() == self.backlog.capacity() {
+            false => self.backlog.push_back(entry),
+            true => self.grow(entry, capacity),
         }
-        self.backlog.push_back(Entry { gap: mem::take(&mut self.gap), value });
         self.measure();
+    }
+
+    /// Makes room for twice as much as before, and never more than there can be.
+    #[cold]
+    fn grow(&mut self, entry: Entry<T>, capacity: usize) {
+        let len = self.backlog.len();
+        self.backlog.reserve_exact(len.max(4).min(capacity - len));
+        self.backlog.push_back(entry);
+    }
+}
+
+impl<T, K: Sharing> Machine<'_, T, K> {
+    /// Gives all lanes but one what they are to have of an item.
+    #[inline(never)]
+    fn give_all(
+        &mut self,
+        me: usize,
+        mut clone: Option<T>,
+        lanes: &mut [Lane<T, K>],
+        capacity: usize,
+        spare: &mut Vec<Lost<T, K>>,
+    ) {
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            if i != me && lane.open {
+                let clone = clone.take().or_else(|| self.clones.pop());
+                self.give(lane, clone, capacity, spare);
+            }
+        }
+        // Those who wanted these have been closed.
+        while let Some(clone) = clone.take().or_else(|| self.clones.pop()) {
+            self.lose(clone, None, spare);
+        }
+    }
+
+    /// Gives a lane what it is to have of an item: a clone, if there is one.
+    #[inline(always)]
+    fn give(
+        &mut self,
+        lane: &mut Lane<T, K>,
+        clone: Option<T>,
+        capacity: usize,
+        spare: &mut Vec<Lost<T, K>>,
+    ) {
+        match clone {
+            Some(clone) if lane.open && lane.backlog.len() < capacity => {
+                lane.push(clone, capacity);
+            }
+            Some(clone) => self.give_anyway(lane, clone, capacity, spare),
+            None if lane.open => lane.miss(), // Cloning panicked.
+            None => {}
+        }
+    }
+
+    /// Gives a clone to a lane that has no room, or has been closed since the turn was taken.
+    #[cold]
+    fn give_anyway(
+        &mut self,
+        lane: &mut Lane<T, K>,
+        clone: T,
+        capacity: usize,
+        spare: &mut Vec<Lost<T, K>>,
+    ) {
+        if !lane.open {
+            self.lose(clone, None, spare);
+        } else if let Some(value) = lane.offer(clone, capacity) {
+            self.lose(value, lane.hook.clone(), spare);
+        }
+    }
+
+    /// Keeps what has no place, until user code may run.
+    #[cold]
+    fn lose(&mut self, value: T, hook: Option<K::Hook<T>>, spare: &mut Vec<Lost<T, K>>) {
+        if self.lost.capacity() == 0 {
+            self.lost = mem::take(spare);
+            self.lost.reserve_exact(self.others);
+        }
+        self.lost.push(Lost { value, hook });
     }
 }
 
@@ -185,6 +289,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
             puller: 0,
             over: false,
             changed: false,
+            open: branches.len(),
             capacity: capacity.get(),
             spare: Vec::new(),
             record,
@@ -196,9 +301,60 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         if self.over {
             return Some(source);
         }
-        let others = self.lanes.len().saturating_sub(1);
-        let (wanted, clones) = (Vec::with_capacity(others), Vec::with_capacity(others));
-        self.machine = Some(Box::new(Machine { source, wanted, clones }));
+        let clones = Vec::with_capacity(self.lanes.len().saturating_sub(2));
+        self.machine = Some(Box::new(Machine { source, others: 0, clones, lost: Vec::new() }));
+        None
+    }
+
+    /// The next item of the branch `me`, if it is there and none was lost before it.
+    #[inline(always)]
+    pub(super) fn take(&mut self, me: usize) -> Option<T> {
+        let lane = &mut self.lanes[me];
+        if !lane.open {
+            return None;
+        }
+        let was_full = lane.backlog.len() == self.capacity;
+        let taken = lane.take()?;
+        self.changed |= was_full;
+        Some(taken)
+    }
+
+    /// The turn to pull, if the branch `me` can have it now: the common case of [`Tee::step`].
+    #[inline(always)]
+    pub(super) fn turn(&mut self, me: usize, here: usize) -> Option<Box<Machine<'a, T, K>>> {
+        let lane = &self.lanes[me];
+        if !lane.open || lane.gap > 0 || !lane.backlog.is_empty() || self.machine.is_none() {
+            return None;
+        }
+        // Without a loop for two: it would be a tenth of all.
+        let full = |lane: &Lane<T, K>| lane.backlog.len() == self.capacity;
+        let none_is_full = match &*self.lanes {
+            [one, other] => !full(one) && !full(other),
+            lanes => !lanes.iter().any(full),
+        };
+        if !none_is_full && self.refused().is_some() {
+            return None;
+        }
+        let mut machine = self.machine.take()?;
+        machine.others = self.open - 1;
+        self.puller = here;
+        self.record.run();
+        Some(machine)
+    }
+
+    /// The first lane without room that must not lose anything. If there is none, those without
+    /// room stand by the policies that they have now. Not while somebody pulls.
+    #[cold]
+    fn refused(&mut self) -> Option<(usize, Overflow)> {
+        for (i, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.backlog.len() < self.capacity {
+                continue;
+            }
+            lane.granted = lane.overflow;
+            if let Overflow::Block | Overflow::Error = lane.overflow {
+                return Some((i, lane.overflow));
+            }
+        }
         None
     }
 
@@ -212,10 +368,11 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         if !lane.open {
             return Some(Ok(Step::End));
         }
-        let was_full = lane.backlog.len() == self.capacity;
-        if let Some(taken) = lane.take() {
-            self.changed |= was_full;
-            return Some(taken.map(Step::Item));
+        if let Some(lagged) = lane.lagged() {
+            return Some(Err(lagged));
+        }
+        if let Some(item) = self.take(me) {
+            return Some(Ok(Step::Item(item)));
         }
         if self.over {
             return Some(Ok(Step::End));
@@ -226,62 +383,50 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         if self.puller != 0 {
             return None;
         }
-        let machine = self.machine.as_mut()?;
-        machine.wanted.clear();
-        for (i, lane) in self.lanes.iter().enumerate() {
-            if i == me || !lane.open {
-                continue;
-            }
-            if lane.backlog.len() == self.capacity {
-                match lane.overflow {
-                    Overflow::Block if K::WAITS => return None,
-                    Overflow::Block | Overflow::Error => {
-                        return Some(Err(TeeError::Full { branch: i }));
-                    }
-                    Overflow::DropOldest | Overflow::DropNewest => {}
-                }
-            }
-            machine.wanted.push((i, lane.overflow));
+        match self.refused() {
+            Some((_, Overflow::Block)) if K::WAITS => None,
+            Some((branch, _)) => Some(Err(TeeError::Full { branch })),
+            None => self.turn(me, here).map(|machine| Ok(Step::Pull(machine))),
         }
-        self.puller = here;
-        self.record.run();
-        self.machine.take().map(|machine| Ok(Step::Pull(machine)))
     }
 
     /// Gives the turn back, and each lane what it is to have of the item. `keep`: the branch's own
     /// item is to wait in its lane.
+    #[inline(always)]
     pub(super) fn settle(
         &mut self,
         me: usize,
         mut machine: Box<Machine<'a, T, K>>,
         item: T,
+        clone: Option<T>,
         keep: bool,
     ) -> Settled<'a, T, K> {
         self.give_back();
         self.record.ask().yielded();
-        let Machine { wanted, clones, .. } = &mut *machine;
-        let mut lost = Vec::new();
-        let mut clones = clones.drain(..);
-        for &(i, overflow) in &*wanted {
-            let lane = &mut self.lanes[i];
-            let Some(clone) = clones.next() else {
-                lane.miss(); // Cloning panicked.
-                continue;
-            };
-            let (value, hook) = if !lane.open {
-                (clone, None)
-            } else if let Some(value) = lane.offer(clone, self.capacity, overflow) {
-                (value, lane.hook.clone())
-            } else {
-                continue;
-            };
-            if lost.capacity() == 0 {
-                lost = mem::take(&mut self.spare);
-                lost.reserve_exact(wanted.len());
+        match &mut *self.lanes {
+            [one, other] => {
+                let other = if me == 0 { other } else { one };
+                machine.give(other, clone, self.capacity, &mut self.spare);
             }
-            lost.push(Lost { value, hook });
+            lanes => machine.give_all(me, clone, lanes, self.capacity, &mut self.spare),
         }
-        drop(clones);
+        if keep || self.over || !machine.lost.is_empty() {
+            return Settled::Rest(self.rest(me, machine, item, keep));
+        }
+        self.machine = Some(machine);
+        Settled::Clean(item)
+    }
+
+    /// The same if that is not all.
+    #[cold]
+    fn rest(
+        &mut self,
+        me: usize,
+        mut machine: Box<Machine<'a, T, K>>,
+        item: T,
+        keep: bool,
+    ) -> Rest<'a, T, K> {
+        let lost = mem::take(&mut machine.lost);
         let machine = match self.over {
             true => Some(machine),
             false => {
@@ -297,7 +442,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         } else {
             Some(item)
         };
-        Settled { item, lost, machine }
+        Rest { item, lost, machine }
     }
 
     /// Takes memory back for what is lost next.
@@ -327,12 +472,13 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
     pub(super) fn close(&mut self, i: usize) -> Left<'a, T, K> {
         let lane = &mut self.lanes[i];
         let was_open = mem::replace(&mut lane.open, false);
+        self.open -= usize::from(was_open);
         let (backlog, hook) = (mem::take(&mut lane.backlog), lane.hook.take());
         lane.measure();
         self.changed = true;
-        let machine = match self.lanes.iter().any(|lane| lane.open) {
-            true => None,
-            false => {
+        let machine = match self.open {
+            1.. => None,
+            0 => {
                 self.set_over();
                 self.machine.take()
             }
@@ -343,11 +489,12 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
     /// Closes the branches, all at once, without taking out what they have. `false` if there was
     /// nothing to close.
     pub(super) fn close_lanes(&mut self) -> bool {
-        let open = self.lanes.iter_mut().map(|lane| mem::replace(&mut lane.open, false));
-        let any = open.fold(false, |any, open| any | open);
+        for lane in &mut self.lanes {
+            lane.open = false;
+        }
         self.set_over();
         self.changed = true;
-        any
+        mem::take(&mut self.open) > 0
     }
 
     /// Exchanges the hook of a branch; gives back what is to be dropped.

@@ -3,10 +3,10 @@
 //! Whatever panics here, the turn is given back, so that no other branch waits for ever.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use core::mem;
 use core::pin::Pin;
 
-use super::lanes::{Left, Lost, Machine, Settled, Tee};
+use super::lanes::{Left, Lost, Machine, Rest, Settled, Tee};
 use super::sharing::Sharing;
 use crate::resume::next;
 use crate::unwind::{FirstPanic, Shield, release};
@@ -21,83 +21,149 @@ pub(super) enum Pulled<T> {
 
 type Desk<'a, T, K> = <K as Sharing>::Desk<Tee<'a, T, K>>;
 
-/// The turn, until it is given back: at the latest when this goes, whatever panics.
-struct Turn<'d, 'a, T, K: Sharing> {
+/// The source while it runs. If that panics, this gives the turn back.
+struct Running<'d, 'a, T, K: Sharing> {
+    desk: &'d Desk<'a, T, K>,
+    machine: Option<Box<Machine<'a, T, K>>>,
+}
+
+/// An item while it is cloned. If that panics, this gives the turn back.
+struct Cloning<'d, 'a, T, K: Sharing> {
     desk: &'d Desk<'a, T, K>,
     me: usize,
     machine: Option<Box<Machine<'a, T, K>>>,
     item: Option<T>,
-    given_back: bool,
+    /// The clone that is made last.
+    clone: Option<T>,
 }
 
+/// An item with its clones: one apart, which is all for two branches, the others in the machine.
+type Cloned<'a, T, K> = (Box<Machine<'a, T, K>>, T, Option<T>);
+
 /// Pulls the source once, for the branch `me` and for all others.
+#[inline(always)]
 pub(super) fn pull<'a, T: Clone, K: Sharing>(
     desk: &Desk<'a, T, K>,
     me: usize,
     machine: Box<Machine<'a, T, K>>,
 ) -> Pulled<T> {
-    let mut turn = Turn { desk, me, machine: None, item: None, given_back: false };
-    let machine = turn.machine.insert(machine);
-    turn.item = next(Pin::new(&mut machine.source));
-    let Some(item) = &turn.item else {
-        // Before the turn is given back: who sees the end knows that the source has been released.
-        drop(turn.machine.take());
+    let mut running = Running { desk, machine: None };
+    let item = next(Pin::new(&mut running.machine.insert(machine).source));
+    let machine = running.machine.take();
+    mem::forget(running); // It is empty. So is the other one: what they cost is for panics.
+    let Some(item) = item else {
+        end(desk, machine);
         return Pulled::End;
     };
-    for _ in 0..machine.wanted.len() {
+    let Some(machine) = machine else {
+        unreachable!("it has been put in there");
+    };
+    match machine.others {
+        0 => hand_out(desk, me, (machine, item, None)),
+        1 => hand_out(desk, me, cloned::<T, K>(desk, me, machine, item, 1)),
+        others => hand_out_many(desk, me, machine, item, others),
+    }
+}
+
+/// Gives the turn back, and everyone what is theirs.
+#[inline(always)]
+fn hand_out<'a, T, K: Sharing>(
+    desk: &Desk<'a, T, K>,
+    me: usize,
+    (machine, item, clone): Cloned<'a, T, K>,
+) -> Pulled<T> {
+    let mut tee = K::enter(desk);
+    let rest = match tee.settle(me, machine, item, clone, false) {
+        Settled::Clean(item) => return Pulled::Item(item),
+        Settled::Rest(rest) => rest,
+    };
+    drop(tee); // What is left over is user code's.
+    dispose(desk, rest)
+}
+
+/// Clones an item for so many others.
+#[inline(always)]
+fn cloned<'a, T: Clone, K: Sharing>(
+    desk: &Desk<'a, T, K>,
+    me: usize,
+    machine: Box<Machine<'a, T, K>>,
+    item: T,
+    others: usize,
+) -> Cloned<'a, T, K> {
+    let mut cloning = Cloning { desk, me, machine: None, item: None, clone: None };
+    let (machine, item) = (cloning.machine.insert(machine), cloning.item.insert(item));
+    for _ in 1..others {
         machine.clones.push(item.clone());
     }
-    match turn.settle(false) {
-        Some(settled) => dispose(desk, settled),
-        None => unreachable!("the turn was not given back before"),
-    }
+    cloning.clone = Some(item.clone());
+    let (machine, item, clone) =
+        (cloning.machine.take(), cloning.item.take(), cloning.clone.take());
+    mem::forget(cloning);
+    let (Some(machine), Some(item)) = (machine, item) else {
+        unreachable!("both have been put in there");
+    };
+    (machine, item, clone)
 }
 
-impl<'a, T, K: Sharing> Turn<'_, 'a, T, K> {
-    /// Gives the turn back, and everyone what is theirs, if there is an item.
-    fn settle(&mut self, keep: bool) -> Option<Settled<'a, T, K>> {
-        let (machine, item) = (self.machine.take()?, self.item.take()?);
-        self.given_back = true;
-        Some(K::change(self.desk, |tee| tee.settle(self.me, machine, item, keep)))
-    }
+/// For more than two branches. Apart from the others, or they would pay for it.
+#[inline(never)]
+fn hand_out_many<'a, T: Clone, K: Sharing>(
+    desk: &Desk<'a, T, K>,
+    me: usize,
+    machine: Box<Machine<'a, T, K>>,
+    item: T,
+    others: usize,
+) -> Pulled<T> {
+    hand_out(desk, me, cloned::<T, K>(desk, me, machine, item, others))
 }
 
-impl<T, K: Sharing> Drop for Turn<'_, '_, T, K> {
+impl<T, K: Sharing> Drop for Running<'_, '_, T, K> {
+    /// The source has panicked.
     fn drop(&mut self) {
-        if self.given_back {
+        release(self.machine.take());
+        K::change(self.desk, Tee::end);
+    }
+}
+
+impl<T, K: Sharing> Drop for Cloning<'_, '_, T, K> {
+    /// A clone has panicked. Those that have one get it, and the branch gets the item by its next
+    /// call, unless it has been closed.
+    fn drop(&mut self) {
+        let (Some(machine), Some(item)) = (self.machine.take(), self.item.take()) else {
             return;
-        }
-        if self.item.is_none() {
-            // The source has ended or has panicked.
-            release(self.machine.take());
-            K::change(self.desk, Tee::end);
-        } else if let Some(settled) = self.settle(true) {
-            // Cloning the item has panicked. Those that have a clone get it, and the branch gets the
-            // item by its next call, unless it has been closed.
-            if let Pulled::Item(item) = dispose(self.desk, settled) {
-                release(item);
-            }
+        };
+        let (desk, me, clone) = (self.desk, self.me, self.clone.take());
+        let settled = K::change(desk, |tee| tee.settle(me, machine, item, clone, true));
+        let pulled = match settled {
+            Settled::Clean(item) => Pulled::Item(item),
+            Settled::Rest(rest) => dispose(desk, rest),
+        };
+        if let Pulled::Item(item) = pulled {
+            release(item);
         }
     }
+}
+
+/// Gives the turn back after the source has ended.
+#[cold]
+fn end<'a, T, K: Sharing>(desk: &Desk<'a, T, K>, machine: Option<Box<Machine<'a, T, K>>>) {
+    struct End<'d, 'a, T, K: Sharing>(&'d Desk<'a, T, K>);
+
+    impl<T, K: Sharing> Drop for End<'_, '_, T, K> {
+        fn drop(&mut self) {
+            K::change(self.0, Tee::end);
+        }
+    }
+
+    // Later: who sees the end knows that the source has been released.
+    let _end = End::<T, K>(desk);
+    drop(machine);
 }
 
 /// Drops what the pull has left over, and tells the hooks.
-#[inline]
-fn dispose<'a, T, K: Sharing>(desk: &Desk<'a, T, K>, settled: Settled<'a, T, K>) -> Pulled<T> {
-    let Settled { item, lost, machine } = settled;
-    let item = match lost.is_empty() && machine.is_none() {
-        true => item,
-        false => clear_away(desk, item, lost, machine),
-    };
-    item.map_or(Pulled::Kept, Pulled::Item)
-}
-
-fn clear_away<'a, T, K: Sharing>(
-    desk: &Desk<'a, T, K>,
-    item: Option<T>,
-    mut lost: Vec<Lost<T, K>>,
-    machine: Option<Box<Machine<'a, T, K>>>,
-) -> Option<T> {
+#[cold]
+fn dispose<'a, T, K: Sharing>(desk: &Desk<'a, T, K>, rest: Rest<'a, T, K>) -> Pulled<T> {
+    let Rest { item, mut lost, machine } = rest;
     let item = Shield::new(item);
     let mut panics = FirstPanic::default();
     for Lost { value, hook } in lost.drain(..) {
@@ -109,7 +175,7 @@ fn clear_away<'a, T, K: Sharing>(
     panics.run(|| drop(machine));
     panics.resume();
     K::change(desk, |tee| tee.recycle(&mut lost));
-    item.into_inner()
+    item.into_inner().map_or(Pulled::Kept, Pulled::Item)
 }
 
 /// Drops what a closed branch has left.

@@ -2,7 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::{RefCell, RefMut};
+use core::ops::DerefMut;
 use core::pin::Pin;
 
 use crate::affinity::OneThread;
@@ -16,22 +17,26 @@ pub trait Sharing: Sized {
     type Hook<T>: Clone;
     /// Where the state lies.
     type Desk<S>: Clone;
+    /// The state, for one alone. Whoever waits for a change is woken by its end.
+    type Visit<'d, S: Changing + 'd>: DerefMut<Target = S>;
 
     /// Whether a branch can wait for another one.
     const WAITS: bool;
 
     fn desk<S>(state: S) -> Self::Desk<S>;
 
-    /// Looks at the state, alone. If `look` gives nothing, waits for a change and looks again. It
-    /// must not run user code.
-    fn visit<S: Changing, R>(desk: &Self::Desk<S>, look: impl FnMut(&mut S) -> Option<R>) -> R;
+    /// Takes the state. No user code may run until it is given back.
+    fn enter<S: Changing>(desk: &Self::Desk<S>) -> Self::Visit<'_, S>;
 
     /// Changes the state, alone. `change` must not run user code.
     #[inline]
     fn change<S: Changing, R>(desk: &Self::Desk<S>, change: impl FnOnce(&mut S) -> R) -> R {
-        let mut change = Some(change);
-        Self::visit(desk, |state| change.take().map(|change| change(state)))
+        change(&mut Self::enter(desk))
     }
+
+    /// Waits for a change and looks at the state, alone, until `look` gives something. It must not
+    /// run user code. It looks at once: something may have changed by now.
+    fn wait<S: Changing, R>(desk: &Self::Desk<S>, look: impl FnMut(&mut S) -> Option<R>) -> R;
 
     fn call<T>(hook: &Self::Hook<T>, value: T);
 
@@ -49,6 +54,7 @@ impl Sharing for OneThread {
     type Source<'a, T> = Pin<Box<dyn Resume<Argument = (), Yield = T, Return = ()> + 'a>>;
     type Hook<T> = Rc<dyn Fn(T)>;
     type Desk<S> = Rc<RefCell<S>>;
+    type Visit<'d, S: Changing + 'd> = RefMut<'d, S>;
 
     const WAITS: bool = false;
 
@@ -56,15 +62,13 @@ impl Sharing for OneThread {
         Rc::new(RefCell::new(state))
     }
 
-    #[inline]
-    fn visit<S: Changing, R>(
-        desk: &Rc<RefCell<S>>,
-        mut look: impl FnMut(&mut S) -> Option<R>,
-    ) -> R {
-        match look(&mut desk.borrow_mut()) {
-            Some(seen) => seen,
-            None => unreachable!("on one thread nobody else changes anything"),
-        }
+    #[inline(always)]
+    fn enter<S: Changing>(desk: &Rc<RefCell<S>>) -> RefMut<'_, S> {
+        desk.borrow_mut()
+    }
+
+    fn wait<S: Changing, R>(_: &Rc<RefCell<S>>, _: impl FnMut(&mut S) -> Option<R>) -> R {
+        unreachable!("on one thread nobody else changes anything")
     }
 
     fn call<T>(hook: &Rc<dyn Fn(T)>, value: T) {
@@ -81,13 +85,14 @@ impl Sharing for OneThread {
 mod threads {
     use alloc::boxed::Box;
     use alloc::sync::Arc;
+    use core::ops::{Deref, DerefMut};
     use core::pin::Pin;
     use std::sync::PoisonError;
 
     use super::{Changing, Sharing};
     use crate::affinity::Threads;
     use crate::resume::Resume;
-    use crate::sync::{self, Condvar, Mutex, lock};
+    use crate::sync::{self, Condvar, Mutex, MutexGuard, lock};
 
     /// How often to look again before going to sleep, after a pause that doubles each time: 127
     /// pauses, about as long as it takes to wake a thread. Most pulls are over by then.
@@ -99,45 +104,83 @@ mod threads {
     const PAUSES: u32 = 0;
 
     #[allow(missing_debug_implementations, reason = "nobody outside can name it")]
-    pub struct Shared<S> {
-        state: Mutex<Waited<S>>,
-        changed: Condvar,
-    }
-
-    struct Waited<S> {
+    pub struct Waited<S> {
         state: S,
         /// Whether a thread has gone to sleep since they were last woken. Without this, a thread that
         /// pulls would wake the others for each item, until they run.
         waiting: bool,
+        /// In here so that a guard is all that a visit consists of; shared, because who sleeps on it
+        /// gives the guard away.
+        changed: Arc<Condvar>,
+    }
+
+    impl<S: Changing> Waited<S> {
+        /// Wakes those who wait, if there is something new. Under the lock, as is going to sleep:
+        /// nobody misses it.
+        #[inline(always)]
+        fn tell(&mut self) {
+            if self.waiting && self.state.changed() {
+                self.waiting = false;
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    #[allow(missing_debug_implementations, reason = "nobody outside can name it")]
+    pub struct Visit<'d, S: Changing>(MutexGuard<'d, Waited<S>>);
+
+    impl<S: Changing> Deref for Visit<'_, S> {
+        type Target = S;
+
+        #[inline(always)]
+        fn deref(&self) -> &S {
+            &self.0.state
+        }
+    }
+
+    impl<S: Changing> DerefMut for Visit<'_, S> {
+        #[inline(always)]
+        fn deref_mut(&mut self) -> &mut S {
+            &mut self.0.state
+        }
+    }
+
+    impl<S: Changing> Drop for Visit<'_, S> {
+        #[inline(always)]
+        fn drop(&mut self) {
+            self.0.tell();
+        }
     }
 
     impl Sharing for Threads {
         type Source<'a, T> =
             Pin<Box<dyn Resume<Argument = (), Yield = T, Return = ()> + Send + 'a>>;
         type Hook<T> = Arc<dyn Fn(T) + Send + Sync>;
-        type Desk<S> = Arc<Shared<S>>;
+        type Desk<S> = Arc<Mutex<Waited<S>>>;
+        type Visit<'d, S: Changing + 'd> = Visit<'d, S>;
 
         const WAITS: bool = true;
 
-        fn desk<S>(state: S) -> Arc<Shared<S>> {
-            let state = Mutex::new(Waited { state, waiting: false });
-            Arc::new(Shared { state, changed: Condvar::new() })
+        fn desk<S>(state: S) -> Self::Desk<S> {
+            let changed = Arc::new(Condvar::new());
+            Arc::new(Mutex::new(Waited { state, waiting: false, changed }))
         }
 
-        #[inline]
-        fn visit<S: Changing, R>(
-            desk: &Arc<Shared<S>>,
+        #[inline(always)]
+        fn enter<S: Changing>(desk: &Self::Desk<S>) -> Visit<'_, S> {
+            Visit(lock(desk))
+        }
+
+        #[cold]
+        fn wait<S: Changing, R>(
+            desk: &Self::Desk<S>,
             mut look: impl FnMut(&mut S) -> Option<R>,
         ) -> R {
-            let mut waited = lock(&desk.state);
+            let mut waited = lock(desk);
             let mut pauses = PAUSES;
             loop {
                 let seen = look(&mut waited.state);
-                // Under the lock, as is going to sleep: nobody misses it.
-                if waited.state.changed() && waited.waiting {
-                    waited.waiting = false;
-                    desk.changed.notify_all();
-                }
+                waited.tell();
                 match seen {
                     Some(seen) => return seen,
                     None if pauses > 0 => {
@@ -146,11 +189,14 @@ mod threads {
                             core::hint::spin_loop();
                         }
                         pauses -= 1;
-                        waited = lock(&desk.state);
+                        waited = lock(desk);
                     }
                     None => {
+                        // What has changed up to now has been seen.
+                        waited.state.changed();
                         waited.waiting = true;
-                        waited = desk.changed.wait(waited).unwrap_or_else(PoisonError::into_inner);
+                        let changed = waited.changed.clone();
+                        waited = changed.wait(waited).unwrap_or_else(PoisonError::into_inner);
                     }
                 }
             }
