@@ -192,6 +192,30 @@ fn g5_the_iterator_says_what_to_do_where_it_cannot_wait() {
     }
 }
 
+#[test]
+fn g5_a_policy_that_is_changed_in_the_middle_of_a_pull_counts_from_the_next_one() {
+    type Others = (LocalBranch<'static, u32>, LocalBranch<'static, u32>);
+    let reach: Rc<RefCell<Option<Others>>> = Rc::default();
+    let within = reach.clone();
+    let source = (0_u32..).inspect(move |&number| {
+        if let (1, Some((log, other))) = (number, &mut *within.borrow_mut()) {
+            log.set_overflow(Error);
+            assert_eq!(other.try_next(), Err(TeeError::Reentrant), "and it changes nothing");
+        }
+    });
+    let branches = source.tee_local(3, Capacity::items(1), DropOldest);
+    let [mut a, log, mut other] = branches.try_into().unwrap();
+    assert_eq!((a.next(), other.next()), (Some(0), Some(0)));
+    *reach.borrow_mut() = Some((log, other));
+    assert_eq!(a.next(), Some(1));
+    let (mut log, mut other) = reach.take().unwrap();
+    assert_eq!((log.missed(), log.backlog()), (1, 1), "it was to lose something");
+    assert_eq!(other.next(), Some(1));
+    assert_eq!(a.try_next(), Err(TeeError::Full { branch: 1 }));
+    assert_eq!((log.try_next(), log.next()), (Err(TeeError::Lagged(1)), Some(1)));
+    assert_eq!(a.next(), Some(2));
+}
+
 #[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]
 fn g5_memory_is_bounded_by_the_backlogs() {
