@@ -250,6 +250,22 @@ fn g5_memory_is_bounded_by_the_backlogs() {
     assert!(usage.count_total <= 8, "{usage:?}");
 }
 
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
+#[test]
+fn g5_a_backlog_that_has_grown_is_no_larger_than_its_capacity() {
+    for capacity in [1, 5, 9, 1025] {
+        let mut held = None;
+        let memory = measure(|| {
+            let [mut ahead, behind] = two(std::iter::repeat([0_u8; 1000]), capacity, Error);
+            assert!((0..capacity).all(|_| ahead.next().is_some()));
+            held = Some((ahead, behind));
+        });
+        // The source has an item of its own, and the pull room for one.
+        let bound = ((capacity + 2) * (size_of::<[u8; 1000]>() + 8) + 1024) as i64;
+        assert!(memory.bytes_current <= bound, "{capacity}: {memory:?}");
+    }
+}
+
 #[test]
 fn g7_a_panic_of_the_source_reaches_who_pulled_once() {
     for overflow in POLICIES {
