@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use support::threads::{in_time, until};
 use support::{Ledger, Thing, catch, forget};
 use watertight::Overflow::{Block, DropNewest, DropOldest, Error};
 use watertight::{Branch, Capacity, Co, IteratorExt, Overflow, StopHandle, TeeError, generator};
@@ -252,6 +253,20 @@ fn g6_a_consumer_that_panics_is_not_waited_for() {
     dying.join().unwrap();
     drop(b);
     ledger.assert_settled();
+}
+
+#[test]
+fn g6_who_waits_for_room_goes_on_when_another_branch_takes_a_single_item() {
+    for _ in 0..20 {
+        let branches = (0..).tee(2, Capacity::items(1), Block);
+        let [mut a, mut b] = branches.try_into().unwrap();
+        let waiting = thread::spawn(move || a.by_ref().take(2).collect::<Vec<_>>());
+        until(|| b.backlog() == 1);
+        thread::sleep(Duration::from_millis(1)); // So that it does wait, most of the time.
+        assert_eq!(b.next(), Some(0));
+        // And nothing more is asked of this one, which would wake the other.
+        assert_eq!(in_time(|| waiting.join().unwrap()), [0, 1]);
+    }
 }
 
 #[test]
