@@ -145,20 +145,25 @@ fn g4_a_stop_wakes_a_thread_that_waits_for_a_task() {
 
 #[test]
 fn g4_what_a_stream_gives_after_a_stop_is_dropped() {
-    // The stream stops its own group, and then gives something.
-    let (ledger, group, bell) = (Ledger::new(), StopHandle::new(), Bell::new());
-    let (things, own) = (ledger.clone(), group.clone());
-    let stream = futures_util::stream::repeat_with(move || {
-        own.stop();
-        things.thing("item")
-    });
-    let (items, driver) = prefetch_stream(stream, TWO);
-    let (items, mut driver) = (items.under(&group), Box::pin(driver));
-    assert!(bell.poll(driver.as_mut()).is_ready());
-    assert_eq!((ledger.born(), ledger.alive()), (1, 0));
-    assert_eq!(group.wait_timeout(AT_ONCE), Ok(Outcome::Stopped));
-    drop((items, driver));
-    ledger.assert_settled();
+    for consumer_waits in [false, true] {
+        // The stream stops its own group, and then gives something.
+        let (ledger, group, bell) = (Ledger::new(), StopHandle::new(), Bell::new());
+        let (things, own) = (ledger.clone(), group.clone());
+        let stream = futures_util::stream::repeat_with(move || {
+            own.stop();
+            things.thing("item")
+        });
+        let (items, driver) = prefetch_stream(stream, TWO);
+        let (mut items, mut driver) = (items.under(&group), Box::pin(driver));
+        if consumer_waits {
+            assert!(bell.poll_next(&mut items).is_pending());
+        }
+        assert!(bell.poll(driver.as_mut()).is_ready());
+        assert_eq!((ledger.born(), ledger.alive()), (1, 0), "{consumer_waits}");
+        assert_eq!(group.wait_timeout(AT_ONCE), Ok(Outcome::Stopped));
+        drop((items, driver));
+        ledger.assert_settled();
+    }
 }
 
 #[test]
