@@ -371,6 +371,21 @@ fn a_driver_with_a_quick_consumer_elsewhere_does_not_hold_its_runtime() {
 }
 
 #[test]
+fn debug_asks_nothing_of_the_items() {
+    struct Mute;
+    let (items, driver) = prefetch_stream(stream::iter([Mute]), Capacity::items(2));
+    assert_eq!(format!("{driver:?}"), "Driver { ended: false, .. }");
+    let mut driver = pin!(driver);
+    smol::block_on(driver.as_mut());
+    assert_eq!(format!("{driver:?}"), "Driver { ended: true, .. }");
+    let stats = "stats: BufferStats { capacity: 2, buffered: 1, peak: 0 }";
+    assert_eq!(format!("{items:?}"), format!("TaskStream {{ {stats}, .. }}"));
+    let items = std::iter::repeat_with(|| Mute).prefetch(Capacity::items(2)).into_stream();
+    let prefetch = "Prefetch { capacity: 2, buffered: 0, started: false, .. }";
+    assert_eq!(format!("{items:?}"), format!("ThreadStream {{ prefetch: {prefetch} }}"));
+}
+
+#[test]
 fn a_stop_ends_a_pipeline_of_all_bridges_and_wait_says_when() {
     for runtime in [one_thread, several_threads] {
         in_time(move || {
