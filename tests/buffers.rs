@@ -120,28 +120,35 @@ fn try_next_of_a_prefetch_starts_it_and_does_not_wait() {
     watch.assert_over();
 }
 
+/// With many places a consumer that finds few values takes a nap, and has to keep to the time all the same.
+const MANY: Capacity = Capacity::items(100);
+
 #[test]
 fn next_timeout_gives_up_in_time_and_not_before() {
-    for policy in POLICIES {
-        let (mut producer, mut consumer) = bounded(TWO, policy);
-        for _ in 0..2 {
-            let start = Instant::now();
-            assert_eq!(consumer.next_timeout(SHORT), Err(NextError::Empty));
-            assert!(start.elapsed() >= SHORT);
-            assert_eq!(consumer.next_timeout(Duration::ZERO), Err(NextError::Empty));
-        }
-        producer.push(1).unwrap();
-        assert_eq!(consumer.next_timeout(Duration::ZERO), Ok(1));
-        producer.push(2).unwrap();
-        // More than the clock can count.
-        assert_eq!(consumer.next_timeout(Duration::MAX), Ok(2));
-        let pushing = thread::spawn(move || {
-            thread::sleep(SHORT);
-            producer.push(3).unwrap();
-            producer
+    for (policy, capacity) in
+        POLICIES.into_iter().flat_map(|policy| [(policy, TWO), (policy, MANY)])
+    {
+        in_time(move || {
+            let (mut producer, mut consumer) = bounded(capacity, policy);
+            for _ in 0..2 {
+                let start = Instant::now();
+                assert_eq!(consumer.next_timeout(SHORT), Err(NextError::Empty));
+                assert!(start.elapsed() >= SHORT);
+                assert_eq!(consumer.next_timeout(Duration::ZERO), Err(NextError::Empty));
+            }
+            producer.push(1).unwrap();
+            assert_eq!(consumer.next_timeout(Duration::ZERO), Ok(1));
+            producer.push(2).unwrap();
+            // More than the clock can count.
+            assert_eq!(consumer.next_timeout(Duration::MAX), Ok(2));
+            let pushing = thread::spawn(move || {
+                thread::sleep(SHORT);
+                producer.push(3).unwrap();
+                producer
+            });
+            assert_eq!(consumer.next_timeout(Duration::from_secs(60)), Ok(3));
+            drop(pushing.join().unwrap());
         });
-        assert_eq!(consumer.next_timeout(Duration::from_secs(60)), Ok(3));
-        drop(pushing.join().unwrap());
     }
 }
 

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use futures_util::{StreamExt, stream};
 use support::tasks::Feed;
 use support::threads::{Event, Watch, in_time, until};
@@ -368,6 +369,39 @@ fn a_driver_with_a_quick_consumer_elsewhere_does_not_hold_its_runtime() {
         });
         assert!(reading.join().unwrap() <= given.load(SeqCst));
     });
+}
+
+#[test]
+fn a_stream_knows_when_nothing_will_come() {
+    fn knows(items: &(impl FusedStream + Unpin)) -> bool {
+        assert_eq!(items.size_hint(), (0, items.is_terminated().then_some(0)));
+        items.is_terminated()
+    }
+    let group = StopHandle::new();
+    let (mut items, driver) = prefetch_stream(stream::iter(0..2), Capacity::items(4));
+    smol::block_on(driver);
+    for expected in [Some(0), Some(1), None] {
+        assert!(!knows(&items), "it has not been asked");
+        assert_eq!(smol::block_on(items.next()), expected);
+    }
+    assert!(knows(&items));
+    assert_eq!(items.into_blocking().size_hint(), (0, Some(0)));
+    let (items, _driver) = prefetch_stream(stream::iter(0..2), Capacity::items(2));
+    assert_eq!(items.into_blocking().size_hint(), (0, None));
+    let mut items = (0..1).prefetch(Capacity::items(2)).into_stream();
+    for expected in [Some(0), None] {
+        assert!(!knows(&items), "it has not been asked");
+        assert_eq!(smol::block_on(items.next()), expected);
+    }
+    assert!(knows(&items));
+    // A stop is enough.
+    let (items, _driver) = prefetch_stream(stream::repeat(0), Capacity::items(2));
+    let items = items.under(&group);
+    let other = (0..).prefetch_under(Capacity::items(2), &group).into_stream();
+    assert!(!knows(&items) && !knows(&other));
+    assert_eq!(other.size_hint(), (0, None));
+    assert!(group.stop());
+    assert!(knows(&items) && knows(&other));
 }
 
 #[test]
