@@ -1,7 +1,7 @@
 //! G4 for prefetches: a stop from any thread is final, wakes whoever sleeps, and drops what is
 //! buffered before it returns.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -210,6 +210,53 @@ fn g4_a_stop_before_the_start_drops_the_source_and_runs_nothing() {
         let mut prefetch = s.prefetch(TWO, watch.source(Some));
         watch.assert_unused();
         assert_eq!(prefetch.next(), None);
+    });
+}
+
+/// Drops, when it is dropped, what has been put there.
+#[derive(Clone, Default)]
+struct Takes<'a>(Arc<Mutex<Option<Box<dyn Send + 'a>>>>);
+
+impl Drop for Takes<'_> {
+    fn drop(&mut self) {
+        let taken = self.0.lock().unwrap().take();
+        drop(taken);
+    }
+}
+
+#[test]
+fn g4_a_source_that_has_not_begun_may_own_its_own_handle() {
+    // The stop drops the source, and that the handle, whose release is under way on this very thread.
+    in_time(|| {
+        let group = StopHandle::new();
+        let (takes, watch) = (Takes::default(), Watch::new());
+        let (place, mut source) = (takes.0.clone(), watch.source(Some));
+        let source = std::iter::from_fn(move || {
+            let _owned = &takes;
+            source.next()
+        });
+        let prefetch = source.prefetch_under(TWO, &group);
+        *place.lock().unwrap() = Some(Box::new(prefetch));
+        assert!(group.stop());
+        watch.assert_unused();
+        assert!(place.lock().unwrap().is_none());
+    });
+    // In a scope, which must not end before the release has.
+    in_time(|| {
+        let (text, watch) = (String::from("borrowed"), Watch::new());
+        scope(|s| {
+            let takes = Takes::default();
+            let (place, mut source) = (takes.0.clone(), watch.source(|_| Some(&*text)));
+            let source = std::iter::from_fn(move || {
+                let _owned = &takes;
+                source.next()
+            });
+            let prefetch = s.prefetch(TWO, source);
+            *place.lock().unwrap() = Some(Box::new(prefetch));
+            assert!(s.stop_handle().stop());
+            watch.assert_unused();
+            assert!(place.lock().unwrap().is_none());
+        });
     });
 }
 

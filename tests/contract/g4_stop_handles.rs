@@ -12,6 +12,7 @@ use watertight::{
     generator, scope, scope_under, try_generator,
 };
 
+use crate::support::threads::{Event, in_time};
 use crate::support::{Ledger, Thing, catch, forget, holding, message};
 
 /// Runs `f` on another thread.
@@ -534,4 +535,26 @@ fn g4_a_releasable_that_borrows_is_released_before_its_scope_ends() {
         ledger.assert_settled();
     });
     drop(text);
+}
+
+#[test]
+fn g4_who_drops_a_releasable_waits_for_no_stop() {
+    // It borrows nothing, so the release can go on without its owner.
+    struct Slow([Event; 2]);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0[0].set();
+            self.0[1].wait();
+        }
+    }
+    in_time(|| {
+        let [entered, dropped] = [Event::default(), Event::default()];
+        let slow = Slow([entered.clone(), dropped.clone()]);
+        let (handle, stop) = std::iter::from_fn(move || Some(slow.0.len())).releasable();
+        let stopping = thread::spawn(move || stop.stop());
+        entered.wait();
+        drop(handle);
+        dropped.set();
+        assert!(stopping.join().unwrap());
+    });
 }
