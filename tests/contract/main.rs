@@ -15,6 +15,7 @@ mod g11_cheap;
 mod g11_recursion;
 #[cfg(feature = "std")]
 mod g12_observable;
+mod g12_printed;
 #[cfg(feature = "std")]
 mod g1_recursion;
 #[cfg(feature = "std")]
@@ -78,3 +79,5 @@ mod g8_order_in_scopes;
 mod g8_recursion;
 #[cfg(feature = "alloc")]
 mod g9_hooks;
+#[cfg(all(feature = "std", feature = "stream"))]
+mod g9_streams;
