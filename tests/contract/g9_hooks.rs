@@ -1,11 +1,14 @@
 //! G9: a hook runs exactly once and is told how its generator ended.
 
 use std::cell::RefCell;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
-use watertight::{Adopted, Co, OnFinish, Outcome, Resume, generator, try_generator};
+use watertight::{
+    Adopted, Co, GeneratorState, OnFinish, Outcome, RecursiveCo, Resume, ResumeError, Resumed,
+    generator, try_generator,
+};
 
-use crate::support::{Ledger, catch, holding, message};
+use crate::support::{Ledger, catch, holding, message, poll_once};
 
 type Log = RefCell<Vec<Outcome>>;
 
@@ -104,6 +107,97 @@ fn g9_a_generator_that_failed_has_completed() {
         let how = if pulled < 2 { Outcome::Dropped } else { Outcome::Completed };
         assert_eq!(*log.borrow(), [how], "{pulled} pulled");
     }
+}
+
+/// What the hook of a generator is told that is dropped after so many steps.
+fn told_when_dropped<G: Resume<Argument = ()>>(generator: G, steps: usize) -> Outcome {
+    let log = Log::default();
+    let mut hooked = Box::pin(OnFinish::new(generator, |outcome| log.borrow_mut().push(outcome)));
+    for _ in 0..steps {
+        assert!(hooked.as_mut().resume(()).is_ok());
+    }
+    drop(hooked);
+    let [outcome] = log.into_inner()[..] else { panic!("called once") };
+    outcome
+}
+
+#[test]
+fn g9_a_generator_that_failed_has_completed_also_behind_a_pointer() {
+    let failing = || {
+        try_generator(async |mut co: Co<u32>| {
+            co.yield_(1).await;
+            Err("failed")
+        })
+    };
+    for (steps, outcome) in
+        [Outcome::Dropped, Outcome::Dropped, Outcome::Completed].into_iter().enumerate()
+    {
+        assert_eq!(told_when_dropped(pin!(failing()), steps), outcome);
+        assert_eq!(told_when_dropped(&mut pin!(failing()), steps), outcome);
+        assert_eq!(told_when_dropped(&mut &mut pin!(failing()), steps), outcome);
+        assert_eq!(told_when_dropped(failing().on_finish(|_| ()), steps), outcome);
+        #[cfg(feature = "alloc")]
+        {
+            assert_eq!(told_when_dropped(failing().boxed(), steps), outcome);
+            let mut boxed = failing().boxed_local();
+            assert_eq!(told_when_dropped(&mut boxed, steps), outcome);
+            assert!(boxed.close(), "it is still its owner's");
+            let recursive = watertight::try_recursive(async |mut co: RecursiveCo<u32>| {
+                co.yield_(1).await;
+                Err("failed")
+            });
+            assert_eq!(told_when_dropped(recursive, steps), outcome);
+        }
+    }
+}
+
+/// Its last step brings a value, and the end is there already.
+#[test]
+fn g9_a_generator_whose_end_is_still_to_be_reported_has_completed() {
+    let body = async |mut co: Co<u32>| {
+        co.yield_(1).await;
+        let _ = poll_once(&mut co.yield_(2)).await;
+    };
+    assert_eq!(told_when_dropped(pin!(generator(body)), 1), Outcome::Dropped);
+    assert_eq!(told_when_dropped(pin!(generator(body)), 2), Outcome::Completed);
+    #[cfg(feature = "alloc")]
+    {
+        let body = async |mut co: RecursiveCo<u32>| {
+            co.yield_(1).await;
+            let _ = poll_once(&mut co.yield_(2)).await;
+        };
+        assert_eq!(told_when_dropped(watertight::recursive(body), 1), Outcome::Dropped);
+        assert_eq!(told_when_dropped(watertight::recursive(body), 2), Outcome::Completed);
+    }
+}
+
+#[test]
+fn g9_a_generator_of_ones_own_that_is_finished_has_completed() {
+    /// Gives so many numbers, and has finished with the last one.
+    struct Down(u32);
+
+    impl Resume for Down {
+        type Argument = ();
+        type Yield = u32;
+        type Return = ();
+
+        fn resume(mut self: Pin<&mut Self>, (): ()) -> Resumed<u32, (), ()> {
+            self.0 = self.0.checked_sub(1).ok_or_else(|| ResumeError::new(()))?;
+            Ok(GeneratorState::Yielded(self.0))
+        }
+
+        fn close(mut self: Pin<&mut Self>) -> bool {
+            std::mem::take(&mut self.0) > 0
+        }
+
+        fn is_finished(&self) -> bool {
+            self.0 == 0
+        }
+    }
+    assert_eq!(told_when_dropped(Down(2), 1), Outcome::Dropped);
+    assert_eq!(told_when_dropped(Down(2), 2), Outcome::Completed);
+    let (live, finished) = (Down(1), Down(0));
+    assert_eq!((live.remaining(), finished.remaining()), ((0, None), (0, Some(0))));
 }
 
 #[test]
@@ -281,6 +375,38 @@ mod with_std {
             let outcome = if stops { Outcome::Stopped } else { Outcome::Dropped };
             assert_eq!(*log.borrow(), [outcome]);
         }
+    }
+
+    #[test]
+    fn g9_what_a_scope_or_a_stop_handle_holds_is_told_as_what_it_is() {
+        for (steps, outcome) in [(1, Outcome::Dropped), (2, Outcome::Completed)] {
+            scope(|s| {
+                let handle = s.adopt_generator(try_generator(async |mut co: Co<u32>| {
+                    co.yield_(1).await;
+                    Err("failed")
+                }));
+                assert_eq!(told_when_dropped(handle, steps), outcome);
+            });
+            let (light, _) = try_generator(async |mut co: Co<u32>| {
+                co.yield_(1).await;
+                Err("failed")
+            })
+            .stoppable();
+            assert_eq!(told_when_dropped(Box::pin(light), steps), outcome);
+        }
+        // Ended by somebody else, and seen so by who has the handle.
+        let (light, stop) = holding(Ledger::new().thing("held")).stoppable();
+        assert!(stop.stop());
+        assert_eq!(told_when_dropped(Box::pin(light), 0), Outcome::Stopped);
+        scope(|s| {
+            let (handle, stop) = s.releasable(holding(Ledger::new().thing("held")));
+            assert!(stop.stop());
+            assert_eq!(told_when_dropped(handle, 0), Outcome::Stopped);
+        });
+        // Ended by itself, before there was a hook.
+        let (mut ended, _) = Adopted::new(0..3).releasable();
+        assert_eq!(ended.by_ref().count(), 3);
+        assert_eq!(told_when_dropped(ended, 0), Outcome::Completed);
     }
 
     #[test]
