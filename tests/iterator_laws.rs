@@ -255,6 +255,61 @@ proptest! {
     }
 }
 
+#[cfg(feature = "alloc")]
+#[test]
+fn as_much_is_known_behind_a_pointer() {
+    let mut numbers = Adopted::new(0..2);
+    for left in [2, 1, 0] {
+        let known = (left, Some(left));
+        assert_eq!(numbers.remaining(), known);
+        assert_eq!(Resume::remaining(&&mut numbers), known);
+        assert_eq!(pin!(&mut numbers).remaining(), known);
+        assert_eq!(numbers.next().is_some(), left > 0);
+    }
+    assert!(numbers.is_finished() && Resume::is_finished(&&mut numbers));
+    let mut boxed = items(vec![7]).boxed();
+    let mut behind = &mut boxed;
+    assert_eq!((behind.remaining(), Resume::remaining(&&mut behind)), ((0, None), (0, None)));
+    assert_eq!(Pin::new(&mut behind).remaining(), (0, None));
+    assert!(boxed.close());
+    assert_eq!((boxed.remaining(), pin!(&mut boxed).remaining()), ((0, Some(0)), (0, Some(0))));
+}
+
+#[cfg(all(feature = "std", feature = "stream"))]
+#[test]
+fn as_much_is_known_of_a_stream_whatever_is_around_it() {
+    use watertight::{
+        AdoptedStream, AsyncBoxed, OnFinishStream, PollNext, async_generator, scope, with_cleanup,
+    };
+
+    /// `stream` gives two items, and knows that.
+    fn knows_how_many<G: PollNext>(stream: G) {
+        let mut stream = pin!(stream);
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        for left in [2, 1, 0] {
+            assert_eq!(stream.as_ref().get_ref().remaining(), (left, Some(left)));
+            assert!(stream.as_mut().poll_next(&mut cx).is_ready());
+        }
+        assert_eq!(stream.remaining(), (0, Some(0)));
+    }
+    let two = || AdoptedStream::new(futures_util::stream::iter([1, 2]));
+    knows_how_many(two());
+    knows_how_many(pin!(two()));
+    let mut owned = two();
+    knows_how_many(&mut owned);
+    assert!(PollNext::is_finished(&owned));
+    knows_how_many(OnFinishStream::new(two(), |_| ()));
+    knows_how_many(AsyncBoxed::new(two()));
+    knows_how_many(with_cleanup(|_| two()));
+    scope(|s| knows_how_many(s.adopt_async_generator(two())));
+    scope(|s| knows_how_many(s.adopt_async_generator(two()).erase()));
+    // Nobody knows what a body will do, until it has ended.
+    let mut body = pin!(async_generator(async |mut co: Co<u8>| co.yield_(1).await));
+    assert_eq!(body.remaining(), (0, None));
+    assert!(body.as_mut().close_now());
+    assert_eq!(body.remaining(), (0, Some(0)));
+}
+
 #[test]
 fn adaptors_are_lazy() {
     // A generator that panics when it is pulled: making any adaptor must not pull it.
