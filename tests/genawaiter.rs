@@ -5,12 +5,13 @@
 mod support;
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::thread;
 
 use genawaiter::{rc, stack, sync};
 use support::{Ledger, Thing, catch, forget};
 use watertight::GeneratorState::{Complete, Yielded};
-use watertight::{Adopted, AdoptedCoroutine, Capacity, Outcome, Overflow, scope};
+use watertight::{Adopted, AdoptedCoroutine, Capacity, Outcome, Overflow, Resume, scope};
 
 /// Holds a thing, and yields so many others. With debug assertions theirs complain if a `Co` is kept
 /// longer than the body, so it is moved into it.
@@ -37,6 +38,29 @@ fn g3_it_is_released_when_it_ends_and_not_with_its_handle() {
     ledger.assert_settled();
     assert!(ours.next().is_none()); // Theirs would be polled again, which panics.
     assert!(!ours.close());
+}
+
+#[test]
+fn g4_to_close_it_is_final_and_says_so() {
+    for by_the_trait in [false, true] {
+        let ledger = Ledger::new();
+        let mut ours = AdoptedCoroutine::new(things(&ledger, 9));
+        assert!(ours.next().is_some());
+        assert!(!ours.is_finished() && !Resume::is_finished(&ours));
+        assert_eq!(format!("{ours:?}"), "AdoptedCoroutine { finished: false, .. }");
+        let close = |ours: &mut AdoptedCoroutine<_>| match by_the_trait {
+            true => Resume::close(Pin::new(ours)),
+            false => ours.close(),
+        };
+        assert!(close(&mut ours));
+        ledger.assert_settled();
+        for _ in 0..3 {
+            assert!(ours.is_finished() && Resume::is_finished(&ours));
+            assert!(ours.next().is_none());
+            assert!(!close(&mut ours));
+        }
+        assert_eq!(format!("{ours:?}"), "AdoptedCoroutine { finished: true, .. }");
+    }
 }
 
 #[test]

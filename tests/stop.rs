@@ -272,8 +272,9 @@ fn a_guard_stops_when_it_goes() {
     drop(releasable);
 
     let (releasable, stop) = holding(ledger.thing("held")).releasable();
-    let stop = stop.guard().disarm();
+    let disarmed = stop.guard().disarm();
     assert!(!stop.is_stopped());
+    assert!(disarmed.stop() && stop.is_stopped(), "it is a handle of the same");
     drop(releasable);
 
     // Two panics: the guard's stop is one that a panic has caused.
@@ -316,6 +317,18 @@ fn deadlines_are_met_in_their_order_whatever_the_order_they_were_set_in() {
         .into();
     for n in [1, 2, 3] {
         assert_eq!(order.recv_timeout(FOREVER), Ok((n, Outcome::Stopped)));
+    }
+    drop(deadlines);
+}
+
+#[test]
+fn deadlines_of_one_moment_are_all_met() {
+    let soon = Instant::now() + Duration::from_millis(20);
+    let handles = [(); 3].map(|()| StopHandle::new());
+    let deadlines: Vec<_> = handles.iter().map(|handle| handle.stop_at(soon)).collect();
+    for handle in &handles {
+        let waited = handle.wait_timeout(FOREVER);
+        assert_eq!(waited, Ok(Outcome::Stopped));
     }
     drop(deadlines);
 }

@@ -116,6 +116,41 @@ fn a_close_that_is_given_up_goes_on_with_the_next_one() {
 }
 
 #[test]
+fn what_is_being_run_is_still_counted() {
+    let log = Log::default();
+    let mut stream = pin!(with_cleanup(body(log.clone(), 9)));
+    assert_eq!((ready(stream.as_mut()), ready(stream.as_mut())), (Some(0), Some(1)));
+    for left in [2, 1, 0] {
+        let closing = pin!(stream.as_mut().close());
+        let closed = closing.poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!((closed.is_ready(), stream.deferred()), (left == 0, left));
+    }
+}
+
+#[test]
+fn closing_after_the_end_says_whether_there_was_cleanup_to_be_dropped() {
+    let log = Log::default();
+    let mut stream = pin!(with_cleanup(body(log.clone(), 1)));
+    assert_eq!(ready(stream.as_mut()), Some(0));
+    assert!(poll(stream.as_mut()).is_pending(), "in the middle of the cleanup");
+    assert!(stream.as_mut().close_now());
+    assert!(!stream.as_mut().close_now());
+    assert_eq!(log.take(), ["local", "first begins"]);
+}
+
+#[test]
+fn what_has_failed_is_closed_as_completed() {
+    let mut stream = pin!(with_cleanup(|cleanup: Cleanup<'static>| {
+        try_async_generator(async move |_: Co<u32>| {
+            let _ = cleanup.defer(async {});
+            Err("failed")
+        })
+    }));
+    assert_eq!(ready(stream.as_mut()), Some(Err("failed")));
+    assert_eq!(finish(pin!(stream.as_mut().close())).0, Outcome::Completed);
+}
+
+#[test]
 fn what_is_not_awaited_is_dropped_once_and_reported() {
     for closes in [false, true] {
         let ledger = Ledger::new();

@@ -195,6 +195,21 @@ fn a_task_that_waits_for_the_release_is_woken_by_each_kind_of_end() {
 }
 
 #[test]
+fn who_no_longer_waits_for_a_stop_is_forgotten() {
+    let (wakes, waker) = Wakes::new();
+    let stop = StopHandle::new();
+    let token = stop.token();
+    {
+        let mut stopped = pin!(token.stopped());
+        assert!(stopped.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(Arc::strong_count(&wakes), 3, "ours, the waker, and the one that is kept");
+    }
+    assert_eq!(Arc::strong_count(&wakes), 2);
+    assert!(stop.stop());
+    assert_eq!(wakes.count(), 0);
+}
+
+#[test]
 fn a_group_is_released_with_its_last_member() {
     let group = StopHandle::new();
     let (wakes, waker) = Wakes::new();

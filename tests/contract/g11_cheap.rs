@@ -52,6 +52,22 @@ fn g11_a_boxed_generator_allocates_once() {
     assert_eq!(once(&|| assert_eq!(try_generator(body).into_iter().count(), 2)), 1);
 }
 
+#[cfg(feature = "alloc")]
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
+#[test]
+fn g11_a_box_is_given_back_when_its_generator_has_finished() {
+    let two = || generator(async |mut co: Co<u32>| co.yield_all(0..2).await).boxed();
+    let ways: [fn(&mut watertight::BoxGen<u32>); 2] =
+        [|ends| assert_eq!(ends.by_ref().count(), 1), |closed| assert!(closed.close())];
+    for end in ways {
+        let mut numbers = two();
+        assert_eq!(numbers.next(), Some(0));
+        let usage = measure(|| end(&mut numbers));
+        assert_eq!((usage.count_current, usage.count_total), (-1, 0));
+        assert!(numbers.is_finished());
+    }
+}
+
 #[test]
 fn g11_the_state_is_the_body_and_at_most_24_bytes() {
     /// The size of a body and of the generator around it.
@@ -91,7 +107,7 @@ fn g11_the_state_is_the_body_and_at_most_24_bytes() {
 
 #[cfg(feature = "std")]
 mod with_std {
-    use watertight::scope;
+    use watertight::{async_generator, scope};
 
     use super::*;
 
@@ -181,6 +197,17 @@ mod with_std {
         // The vector that was forgotten: all that is left.
         assert!(usage.bytes_current as usize <= 8 * COUNT + 4096);
     }
+    #[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
+    #[test]
+    fn g11_a_streams_box_is_given_back_when_it_has_ended() {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut numbers = async_generator(async |mut co: Co<u32>| co.yield_(1).await).boxed();
+        assert!(numbers.poll_next(&mut cx).is_ready());
+        let usage = measure(|| assert!(numbers.poll_next(&mut cx).is_ready()));
+        assert_eq!((usage.count_current, usage.count_total), (-1, 0));
+        assert!(numbers.is_finished());
+    }
+
     #[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
     #[test]
     fn g11_what_has_panicked_gives_its_memory_back_with_the_next_call() {

@@ -128,6 +128,31 @@ fn g11_memory_is_linear_in_the_depth() {
     }
 }
 
+/// What is aligned to more than a piece of memory is takes no piece of its own for that.
+#[test]
+fn g11_bodies_of_a_large_alignment_share_their_pieces() {
+    #[repr(align(64))]
+    struct Wide([u8; 64]);
+
+    async fn down(mut co: RecursiveCo<'_, u8>, depth: u8) {
+        let wide = std::hint::black_box(Wide([depth; 64]));
+        if depth > 0 {
+            co.yield_from(|co| down(co, depth - 1)).await;
+        }
+        co.yield_(wide.0[7]).await;
+    }
+    let mut size = 0;
+    let mut walk = recursive(|co| {
+        let body = down(co, 50);
+        size = size_of_val(&body);
+        body
+    });
+    assert_eq!((walk.next(), walk.depth()), (Some(0), 50));
+    let used = 51 * (size + 2 * 64);
+    assert!(walk.allocated() <= 2 * used + 3 * 1024, "{} bytes for {used}", walk.allocated());
+    assert!(walk.eq(1..=50));
+}
+
 /// What was not asked for costs nothing: the limit is not an allocation.
 #[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
 #[test]

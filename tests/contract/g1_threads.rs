@@ -469,3 +469,27 @@ fn g1_two_scopes_on_two_threads_have_each_their_own_threads() {
         .collect();
     assert!(ends.into_iter().all(|end| end.join().unwrap() == 60));
 }
+
+/// Those whose threads have ended are taken out of the scope's book as others come. No others.
+#[test]
+fn g1_many_prefetches_are_all_there_until_they_have_ended() {
+    in_time(|| {
+        let numbers = vec![1, 2, 3];
+        let watches = [(); 40].map(|()| Watch::new());
+        scope(|s| {
+            let mut prefetches = vec![];
+            for (n, watch) in watches.iter().enumerate() {
+                let mut prefetch = counting(s, watch, &numbers);
+                if n % 2 == 0 {
+                    prefetch.start().unwrap(); // Its thread waits for room, and for ever.
+                }
+                prefetches.push(prefetch);
+            }
+            assert_eq!(s.buffers().len(), 40);
+            for prefetch in &mut prefetches {
+                assert_eq!(prefetch.next(), Some(1));
+            }
+        });
+        watches.iter().for_each(Watch::assert_over);
+    });
+}

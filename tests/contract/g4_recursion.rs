@@ -54,6 +54,29 @@ fn g4_closing_an_error_that_was_not_reported_discards_it() {
 }
 
 #[test]
+fn g4_a_recursion_that_fails_is_finished_when_its_end_has_been_reported() {
+    let walk = || {
+        try_recursive(async |mut co: RecursiveCo<u32>| {
+            co.yield_from(async |mut co: RecursiveCo<u32>| co.yield_(1).await).await;
+            Err("failed")
+        })
+    };
+    let mut failing = walk();
+    assert!(!failing.is_finished());
+    assert_eq!((failing.next(), failing.depth()), (Some(Ok(1)), 1));
+    assert!(!failing.is_finished() && failing.allocated() >= 1024);
+    assert_eq!((failing.next(), failing.depth()), (Some(Err("failed")), 0));
+    assert!(!failing.is_finished(), "that it has ended was not said yet");
+    assert_eq!(failing.allocated(), 0, "but it has been released");
+    assert_eq!(failing.next(), None);
+    is_over(Pin::new(&mut failing));
+
+    let mut closed = walk();
+    assert!(Resume::close(Pin::new(&mut closed)));
+    is_over(Pin::new(&mut closed));
+}
+
+#[test]
 fn g4_a_destructor_that_panics_in_close_leaves_it_finished() {
     let ledger = Ledger::new();
     let things = ledger.clone();

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::{Pin, pin};
 
-use watertight::{Co, Resume, generator, try_generator};
+use watertight::{Adopted, Co, Resume, generator, try_generator};
 
 use crate::support::{HandMade, Ledger, catch, holding};
 
@@ -51,6 +51,21 @@ fn g4_close_is_final_and_idempotent_in_a_box() {
         closes_for_good(Pin::new(&mut by_type));
     }
     ledger.assert_settled();
+}
+
+#[test]
+fn g4_closing_an_iterator_is_final_and_idempotent() {
+    for pulled in 0..3 {
+        let mut numbers = Adopted::new(0..);
+        assert!(numbers.by_ref().take(pulled).eq(0..pulled));
+        assert!(!numbers.is_finished());
+        assert!(numbers.close());
+        for _ in 0..3 {
+            assert!(numbers.is_finished());
+            assert_eq!(numbers.next(), None);
+            assert!(!numbers.close());
+        }
+    }
 }
 
 #[test]

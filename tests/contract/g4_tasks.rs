@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use watertight::{
-    Capacity, IteratorExt, NextError, Outcome, StopHandle, WaitError, prefetch_stream,
+    Capacity, IteratorExt, NextError, Outcome, StopHandle, WaitError, prefetch_stream, scope,
 };
 
 use crate::support::Ledger;
@@ -275,6 +275,24 @@ fn g4_finish_has_a_thread_end_and_loses_nothing() {
         assert!(stream.close_now());
         assert!(!stream.finish());
         assert_eq!(stream.next_now(), Err(NextError::Ended));
+    });
+}
+
+/// It is not waited for, but it is no longer one of the scope's buffers.
+#[test]
+fn g4_a_stream_of_a_scope_leaves_it_when_it_ends_or_is_closed() {
+    in_time(|| {
+        scope(|s| {
+            let mut ends = s.prefetch(TWO, 0..3).into_stream();
+            let mut closed = s.prefetch(TWO, 0..).into_stream();
+            assert_eq!(smol::block_on(closed.next()), Some(0));
+            assert_eq!(s.buffers().len(), 2);
+            assert_eq!(smol::block_on(ends.by_ref().count()), 3);
+            assert_eq!(s.buffers().len(), 1);
+            assert!(closed.close_now());
+            assert_eq!(s.buffers().len(), 0);
+            assert!(!ends.close_now() && !closed.close_now());
+        });
     });
 }
 

@@ -1,12 +1,13 @@
 //! G5: what is pulled from a source and not yet delivered or dropped is never more than the capacity,
 //! the one in the producer's hand included; and neither is the memory.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use watertight::{Capacity, IteratorExt, Overflow, StopHandle, bounded, scope};
+use watertight::{Capacity, Co, IteratorExt, Overflow, StopHandle, bounded, generator, scope};
 
 use crate::support::Ledger;
 use crate::support::threads::{Watch, in_time, until};
@@ -228,5 +229,24 @@ fn g5_a_queue_that_has_grown_is_no_larger_than_its_capacity() {
         });
         let bound = (capacity * size_of::<Value>() + 640) as i64;
         assert!(memory.bytes_current <= bound, "{capacity}: {memory:?}");
+    }
+}
+
+#[cfg_attr(feature = "audit", ignore = "the audit allocates its entries")]
+#[test]
+fn g5_an_emitters_queue_takes_no_more_memory_than_its_capacity() {
+    type Large = [u64; 64];
+    for capacity in [1, 5, 9] {
+        let mut items = pin!(generator(async |mut co: Co<Large>| {
+            let out = co.emitter(Capacity::items(capacity));
+            for _ in 0..capacity {
+                out.emit([7; 64]).await;
+            }
+            out.forward(async {}).await;
+        }));
+        let usage = allocation_counter::measure(|| assert!(items.next().is_some()));
+        let room = (capacity * size_of::<Large>()) as i64;
+        assert!(usage.bytes_current <= room, "{} bytes for {capacity}", usage.bytes_current);
+        assert_eq!(items.count(), capacity - 1);
     }
 }
