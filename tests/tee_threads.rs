@@ -269,6 +269,32 @@ fn g6_who_waits_for_room_goes_on_when_another_branch_takes_a_single_item() {
     }
 }
 
+/// Whether a thread, as `/proc/thread-self` has called it there, is asleep.
+#[cfg(target_os = "linux")]
+fn sleeps(thread: &std::path::Path) -> bool {
+    let stat = std::fs::read_to_string(std::path::Path::new("/proc").join(thread).join("stat"));
+    // Its state comes after its name, which stands in brackets.
+    stat.unwrap().rsplit(')').next().unwrap().starts_with(" S ")
+}
+
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "it has no /proc")]
+#[test]
+fn g6_who_waits_for_long_goes_to_sleep() {
+    let [mut a, mut b] = (0..).tee(2, Capacity::items(1), Block).try_into().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let waiting = thread::spawn(move || {
+        tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+        a.by_ref().take(2).collect::<Vec<_>>()
+    });
+    let thread = told.recv().unwrap();
+    until(|| b.backlog() == 1);
+    // It shares no lock with anyone now, so that this is the wait for room.
+    until(|| sleeps(&thread));
+    assert_eq!(b.next(), Some(0));
+    assert_eq!(in_time(|| waiting.join().unwrap()), [0, 1]);
+}
+
 #[test]
 fn g6_one_source_for_threads_that_borrow() {
     let text = String::from("a b c d");
