@@ -77,6 +77,9 @@ use source::Upstream;
 /// is a panic in the destructor of the source. During another panic, or after a first one, it is
 /// reported by the panic hook only.
 ///
+/// What a stop finds in the buffer while `next` is at work on another thread is dropped by `next`, which
+/// passes on a panic of a destructor.
+///
 /// `next` panics if the thread cannot be started. [`start`](Prefetch::start) has an error for that.
 ///
 /// # Cost

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use watertight::{Capacity, IteratorExt, Overflow, StopHandle, bounded, scope};
 
-use crate::support::threads::{Watch, in_time, until};
+use crate::support::threads::{Event, Watch, in_time, until};
 use crate::support::{Ledger, catch, forget, message};
 
 const TWO: Capacity = Capacity::items(2);
@@ -151,6 +151,32 @@ fn g7_bombs_that_a_stop_finds_keep_no_sibling() {
     in_time(move || waiting.wait().unwrap());
     drop(prefetch);
     watch.assert_over();
+}
+
+/// What the source is working on when a stop comes is dropped on its own thread, whoever asks meanwhile.
+#[test]
+fn g7_who_asks_after_a_stop_hears_nothing_of_what_is_dropped() {
+    for _ in 0..300 {
+        let (group, watch, ledger) = (StopHandle::new(), Watch::new(), Ledger::new());
+        let (go, things) = (Event::default(), ledger.clone());
+        let gate = go.clone();
+        let source = watch.source(move |_| {
+            gate.wait();
+            Some(things.bomb("late"))
+        });
+        let mut prefetch = source.prefetch_under(Capacity::items(4), &group);
+        prefetch.start().unwrap();
+        watch.wait_asked(1);
+        group.stop();
+        go.set();
+        while !watch.thread_ended() {
+            assert!(prefetch.next().is_none());
+        }
+        // As a panic of the source that nobody has asked for.
+        assert_eq!(message(|| drop(prefetch)), "the destructor of `late` panics");
+        ledger.assert_settled();
+        watch.assert_over();
+    }
 }
 
 #[test]

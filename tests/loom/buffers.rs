@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use loom::thread;
 use watertight::{
@@ -296,6 +296,31 @@ fn stopped_while_the_consumer_is_idle() {
         // What the producer had in its hand has found its end as well.
         assert_eq!(count.alive(), 0);
         assert!(source.next().is_none());
+    });
+}
+
+/// What is put in after a stop is its producer's to drop: who asks meanwhile is told that nothing comes.
+#[test]
+fn who_asks_after_a_stop_drops_nothing() {
+    struct Late(Arc<AtomicBool>, thread::ThreadId);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let Late(stopped, consumer) = self;
+            let here = thread::current().id();
+            assert!(!stopped.load(Ordering::Relaxed) || here != *consumer);
+        }
+    }
+
+    model(Some(3), || {
+        let (stopped, consumer_thread) = (Arc::default(), thread::current().id());
+        let (mut producer, mut consumer) = bounded(items(2), Overflow::Block);
+        let late = Late(Arc::clone(&stopped), consumer_thread);
+        let pushing = thread::spawn(move || drop(producer.push(late)));
+        consumer.close();
+        stopped.store(true, Ordering::Relaxed);
+        assert!(consumer.next().is_none());
+        pushing.join().unwrap();
     });
 }
 

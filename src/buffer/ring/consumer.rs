@@ -70,7 +70,8 @@ impl<T> Consumer<T> {
     ///
     /// # Panics
     ///
-    /// If the ring has been stopped meanwhile and the destructor of a value panics.
+    /// If the ring is stopped meanwhile and the destructor of a value panics. After that there is only
+    /// [`Nothing::Ever`].
     #[inline]
     pub(in super::super) fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
         let ring = &*self.ring;
@@ -164,10 +165,14 @@ impl<T> Consumer<T> {
     }
 }
 
-/// What has been taken is still delivered.
+/// What has been taken is still delivered. What a stop has left to the consumer is dropped, but not what
+/// comes later: that is its producer's, and so is what its destructor panics with.
 #[cold]
 #[inline(never)]
 fn discard_the_rest<T>(ring: &Ring<T>, popped: Result<T, Nothing>) -> Result<T, Nothing> {
+    if ring.slow().claimed {
+        return popped;
+    }
     let popped = Shield::new(popped);
     ring.discard(true);
     popped.into_inner()
