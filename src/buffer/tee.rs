@@ -466,12 +466,7 @@ impl<'a, T: Clone, K: Sharing> Branch<'a, T, K> {
     fn ask_at_length(&self) -> Result<Option<T>, TeeError> {
         let here = K::here();
         loop {
-            let step = K::change(&self.desk, |tee| tee.step(self.index, here));
-            let step = match step {
-                Some(step) => step,
-                None => K::wait(&self.desk, |tee| tee.step(self.index, here)),
-            };
-            match step? {
+            match K::wait(&self.desk, |tee| tee.step(self.index, here))? {
                 Step::Item(item) => return Ok(Some(item)),
                 Step::End => return Ok(None),
                 Step::Pull(machine) => match pull::<T, K>(&self.desk, self.index, machine) {

@@ -335,6 +335,12 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         if !none_is_full && self.refused().is_some() {
             return None;
         }
+        self.grant(here)
+    }
+
+    /// The turn, for whoever has found that every lane has room or stands by its policy.
+    #[inline(always)]
+    fn grant(&mut self, here: usize) -> Option<Box<Machine<'a, T, K>>> {
         let mut machine = self.machine.take()?;
         machine.others = self.open - 1;
         self.puller = here;
@@ -386,7 +392,7 @@ impl<'a, T, K: Sharing> Tee<'a, T, K> {
         match self.refused() {
             Some((_, Overflow::Block)) if K::WAITS => None,
             Some((branch, _)) => Some(Err(TeeError::Full { branch })),
-            None => self.turn(me, here).map(|machine| Ok(Step::Pull(machine))),
+            None => self.grant(here).map(|machine| Ok(Step::Pull(machine))),
         }
     }
 

@@ -34,8 +34,8 @@ pub trait Sharing: Sized {
         change(&mut Self::enter(desk))
     }
 
-    /// Waits for a change and looks at the state, alone, until `look` gives something. It must not
-    /// run user code. It looks at once: something may have changed by now.
+    /// Looks at the state, alone. If `look` gives nothing, waits for a change and looks again. It
+    /// must not run user code.
     fn wait<S: Changing, R>(desk: &Self::Desk<S>, look: impl FnMut(&mut S) -> Option<R>) -> R;
 
     fn call<T>(hook: &Self::Hook<T>, value: T);
@@ -67,8 +67,11 @@ impl Sharing for OneThread {
         desk.borrow_mut()
     }
 
-    fn wait<S: Changing, R>(_: &Rc<RefCell<S>>, _: impl FnMut(&mut S) -> Option<R>) -> R {
-        unreachable!("on one thread nobody else changes anything")
+    fn wait<S: Changing, R>(desk: &Rc<RefCell<S>>, mut look: impl FnMut(&mut S) -> Option<R>) -> R {
+        match look(&mut desk.borrow_mut()) {
+            Some(seen) => seen,
+            None => unreachable!("on one thread nobody else changes anything"),
+        }
     }
 
     fn call<T>(hook: &Rc<dyn Fn(T)>, value: T) {
