@@ -22,12 +22,7 @@ fn recursion(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .without_plots()
-        .nresamples(20_000)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(10);
+    config = groups::criterion(Duration::from_millis(300), Duration::from_secs(1), 10);
     targets = recursion
 }
 criterion_main!(benches);

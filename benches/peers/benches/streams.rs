@@ -19,12 +19,7 @@ fn streams(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .without_plots()
-        .nresamples(20_000)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(500))
-        .sample_size(20);
+    config = groups::criterion(Duration::from_millis(100), Duration::from_millis(500), 20);
     targets = streams
 }
 criterion_main!(benches);

@@ -107,6 +107,18 @@ impl Planned {
     }
 }
 
+/// Makes and verifies each work. Its first contender is the one by hand, and of them there are as many as
+/// `enough` says.
+#[cfg(test)]
+pub fn verify_all(works: Vec<Planned>, enough: impl Fn(usize) -> bool) {
+    for planned in works {
+        let work = planned.make();
+        work.verify();
+        assert_eq!(work.contenders[0].name, "hand_written");
+        assert!(enough(work.contenders.len()), "{} has {}", work.name, work.contenders.len());
+    }
+}
+
 pub fn plan(name: String, make: impl Fn(String) -> Work + 'static) -> Planned {
     Planned { name, make: Box::new(make) }
 }
