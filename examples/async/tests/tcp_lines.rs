@@ -128,7 +128,7 @@ fn g4_an_interrupt_ends_all_connections_that_wait() {
 
 #[test]
 fn g4_so_does_the_time_limit() {
-    let mut program = Running::start(1, &[], ["--seconds", "1"]);
+    let mut program = Running::start(1, &[], ["--seconds", "5"]);
     program.assert_closed(0);
     program.assert_ends(&["stopped"], 0, 1);
 }

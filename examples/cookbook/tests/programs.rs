@@ -1,7 +1,7 @@
 //! The programs as programs: what they print, given what.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -44,8 +44,9 @@ fn log_tail_stops_at_the_word_or_at_the_time() {
     let directory = tempfile::tempdir().unwrap();
     let log = path(directory.path(), "log", "one\ntwo\nthree\nhalf a li");
     assert_eq!(printed(program, &[&log, "two", "60"], ""), "one\ntwo\n");
-    let all = "one\ntwo\nthree\nthe time is up, and no line had \"four\"\n";
-    assert_eq!(printed(program, &[&log, "four", "2"], ""), all);
+    let out = printed(program, &[&log, "four", "2"], "");
+    let lines = out.strip_suffix("the time is up, and no line had \"four\"\n").expect(&out);
+    assert!("one\ntwo\nthree\n".starts_with(lines), "{out}"); // All, unless the machine is very slow.
 
     let (success, out, err) = run(program, &["missing", "x", "60"], "");
     assert!(!success && out.is_empty() && err.contains("No such file"), "{err}");
@@ -142,11 +143,18 @@ fn merge_sorted_merges_or_fails_at_once() {
     assert!(!success && out.is_empty() && err.contains("missing: No such file"), "{err}");
 }
 
+/// What it prints when it is ended while it searches. Who is slow enough is ended before the search has
+/// begun; then nothing has been acquired, and nothing is to be released.
+const ENDED: [&str; 2] = [
+    "acquired the search\nreleased the search\nlongest so far: ",
+    "longest so far: 0 steps from 0\n",
+];
+
 #[test]
 fn ctrl_c_ends_by_itself_when_the_time_is_up() {
     let program = env!("CARGO_BIN_EXE_ctrl_c");
     let out = printed(program, &["0.1"], "");
-    assert!(out.starts_with("released the search\nlongest so far: "), "{out}");
+    assert!(ENDED.iter().any(|ended| out.starts_with(ended)), "{out}");
 }
 
 /// The signal ends it as cleanly as the time does.
@@ -155,24 +163,14 @@ fn ctrl_c_ends_by_itself_when_the_time_is_up() {
 fn ctrl_c_ends_it() {
     let program = env!("CARGO_BIN_EXE_ctrl_c");
     let mut child = Command::new(program).arg("600").stdout(Stdio::piped()).spawn().unwrap();
+    // When it searches it has been listening for the signal; before, it would be killed by it.
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    out.read_line(&mut text).unwrap();
+    assert_eq!(text, "acquired the search\n");
+
     let id = child.id().to_string();
-    // Until it listens for the signal it would be killed by it: then it has printed nothing. So this
-    // waits until it does, which the system tells (the handler is a bit of the mask of those caught).
-    let caught = || {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
-        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & 2 != 0)
-    };
-    if !Path::new("/proc/self/status").exists() {
-        child.kill().unwrap();
-        _ = child.wait();
-        return eprintln!("SKIPPED: there is no /proc to see when it listens");
-    }
-    while !caught() {
-        std::thread::yield_now();
-    }
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && out.starts_with("released the search\n"), "{out}");
+    out.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success() && text.starts_with(ENDED[0]), "{text}");
 }

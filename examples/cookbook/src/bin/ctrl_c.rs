@@ -12,6 +12,13 @@ use watertight::{Co, Gen, Outcome, StopHandle, StopToken, generator};
 /// Something to be cleaned up: a temporary file, a lock, a connection.
 struct Resource(&'static str);
 
+impl Resource {
+    fn acquire(name: &'static str) -> Self {
+        println!("acquired {name}");
+        Self(name)
+    }
+}
+
 impl Drop for Resource {
     fn drop(&mut self) {
         println!("released {}", self.0);
@@ -21,7 +28,7 @@ impl Drop for Resource {
 /// Lengths of Collatz sequences that are longer than any before.
 fn records(token: StopToken) -> Gen<(u64, u64), impl Future<Output = ()>> {
     generator(async move |mut co: Co<(u64, u64)>| {
-        let _resource = Resource("the search");
+        let _resource = Resource::acquire("the search");
         let mut longest = 0;
         for start in 1_u64.. {
             let (mut n, mut steps) = (start, 0);
