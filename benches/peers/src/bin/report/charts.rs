@@ -30,12 +30,15 @@ struct Plan {
     caption: &'static str,
 }
 
-/// Where the figures of a chart are.
-type Source = fn(&Measured) -> &Data;
+/// Where the figures of a chart are, and those by the nightly compiler.
+type Source = fn(&Measured) -> (&Data, Option<&Data>);
+
+/// Who is drawn from the figures by the nightly compiler; the others of a chart have one compiler.
+const BY_NIGHTLY: &str = "nightly_gen";
 
 const PLANS: [(Source, Plan); 7] = [
     (
-        |measured| &measured.growth,
+        |measured| (&measured.growth, Some(&measured.growth_nightly)),
         Plan {
             name: "items",
             title: "Items of one generator",
@@ -48,7 +51,7 @@ const PLANS: [(Source, Plan); 7] = [
         },
     ),
     (
-        |measured| &measured.growth,
+        |measured| (&measured.growth, Some(&measured.growth_nightly)),
         Plan {
             name: "alive",
             title: "Generators that are alive",
@@ -62,7 +65,7 @@ const PLANS: [(Source, Plan); 7] = [
         },
     ),
     (
-        |measured| &measured.growth,
+        |measured| (&measured.growth, None),
         Plan {
             name: "size",
             title: "The size of an item",
@@ -75,7 +78,7 @@ const PLANS: [(Source, Plan); 7] = [
         },
     ),
     (
-        |measured| &measured.growth,
+        |measured| (&measured.growth, None),
         Plan {
             name: "threads",
             title: "Threads",
@@ -90,7 +93,7 @@ const PLANS: [(Source, Plan); 7] = [
         },
     ),
     (
-        |measured| &measured.recursion,
+        |measured| (&measured.recursion, Some(&measured.recursion_nightly)),
         Plan {
             name: "depth",
             title: "The depth of a recursive generator",
@@ -103,7 +106,7 @@ const PLANS: [(Source, Plan); 7] = [
         },
     ),
     (
-        |measured| &measured.handover,
+        |measured| (&measured.handover, None),
         Plan {
             name: "capacity",
             title: "The capacity of a buffer between two threads",
@@ -116,7 +119,7 @@ const PLANS: [(Source, Plan); 7] = [
         },
     ),
     (
-        |measured| &measured.handover,
+        |measured| (&measured.handover, None),
         Plan {
             name: "message",
             title: "The size of an item between two threads",
@@ -134,7 +137,8 @@ const PLANS: [(Source, Plan); 7] = [
 pub fn draw(measured: &Measured, folder: &Path) -> Vec<Chart> {
     let mut drawn = Vec::new();
     for (data, plan) in PLANS {
-        let lines = lines(data(measured), &plan);
+        let (data, nightly) = data(measured);
+        let lines = lines(data, nightly, &plan);
         if lines.iter().all(|(_, points)| points.len() < 2) {
             continue;
         }
@@ -143,7 +147,11 @@ pub fn draw(measured: &Measured, folder: &Path) -> Vec<Chart> {
         one(&path, &plan, &lines, most).expect("a chart can be drawn");
         let above = lines.iter().any(|(_, points)| points.iter().any(|&(_, y)| y > most));
         let above = if above { " Lines that leave the chart go on above it." } else { "" };
-        let caption = format!("{}{above}", plan.caption);
+        let by_nightly = match lines.iter().any(|(name, _)| *name == BY_NIGHTLY) {
+            true => " `nightly_gen` is by the nightly compiler, the others by the stable one.",
+            false => "",
+        };
+        let caption = format!("{}{above}{by_nightly}", plan.caption);
         drawn.push(Chart { name: plan.name, title: plan.title, caption });
     }
     drawn
@@ -152,9 +160,11 @@ pub fn draw(measured: &Measured, folder: &Path) -> Vec<Chart> {
 type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
 /// The points of each contender, from left to right.
-fn lines<'a>(data: &'a Data, plan: &Plan) -> Vec<Line<'a>> {
+fn lines<'a>(data: &'a Data, nightly: Option<&'a Data>, plan: &Plan) -> Vec<Line<'a>> {
     let mut lines: Vec<Line<'a>> = Vec::new();
-    for figure in data.of("ns") {
+    let by_nightly = nightly.into_iter().flat_map(|data| data.of("ns"));
+    let by_nightly = by_nightly.filter(|figure| figure.contender == BY_NIGHTLY);
+    for figure in data.of("ns").chain(by_nightly) {
         let number = figure
             .work
             .strip_prefix(plan.before)
@@ -282,7 +292,29 @@ fn one(
 
 #[cfg(test)]
 mod tests {
-    use super::below;
+    use super::{BY_NIGHTLY, PLANS, below, lines};
+    use watertight_peers::data::Data;
+
+    /// Of the nightly compiler's figures there is only that one, and it has a line of its own.
+    #[test]
+    fn gen_blocks_are_drawn_next_to_the_others() {
+        let data = |contenders: &[&str], nanos: f64| {
+            let mut data = Data::new();
+            for contender in contenders {
+                for work in ["items_1000", "items_100", "alive_1"] {
+                    data.add(work, contender, "ns", vec![nanos]);
+                }
+            }
+            data
+        };
+        let stable = data(&["watertight", "remit"], 1.0);
+        let nightly = data(&["watertight", BY_NIGHTLY], 2.0);
+        let plan = PLANS.iter().map(|(_, plan)| plan).find(|plan| plan.name == "items").unwrap();
+        let line = |name, nanos| (name, vec![(100.0, nanos), (1000.0, nanos)]);
+        let expected = [line("watertight", 1.0), line("remit", 1.0), line(BY_NIGHTLY, 2.0)];
+        assert_eq!(lines(&stable, Some(&nightly), plan), expected);
+        assert_eq!(lines(&stable, None, plan), expected[..2]);
+    }
 
     #[test]
     fn a_line_is_cut_where_it_leaves() {

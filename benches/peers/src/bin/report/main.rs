@@ -36,6 +36,7 @@ struct Measured {
     handover: Data,
     bridges: Data,
     growth: Data,
+    growth_nightly: Data,
     instructions: Data,
     /// The machine, the compilers, the date and the command.
     environment: BTreeMap<String, String>,
@@ -63,6 +64,7 @@ impl Measured {
             handover: data("handover"),
             bridges: data("bridges"),
             growth: data("growth"),
+            growth_nightly: data("growth_nightly"),
             instructions: data("instructions"),
             environment: environment.map(|(key, value)| (key.into(), value.into())).collect(),
         }

@@ -91,7 +91,6 @@ const REASONS: &[(&str, &str, &str)] = &[
         "what one thread allocates another one frees; the allocator decides, and how far \
          apart the threads run",
     ),
-    ("goals", "delay_*", "not looked into yet"),
     ("goals", "xorshift/*", "the same instructions in both, 12; the difference is noise"),
     (
         "goals",
