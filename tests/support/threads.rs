@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Much longer than anything here takes. What is waited for longer hangs.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 /// Runs `f` on a thread of its own; if that takes too long the test fails, rather than hang.
 #[track_caller]
