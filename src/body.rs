@@ -84,7 +84,7 @@ impl<Y, R, F: Future> Body<Y, F, R> {
         let mut running = Running { poison: this.poison, state: this.state.as_mut() };
         let StateProj::Live { body } = running.state.as_mut().project() else {
             mem::forget(running);
-            return Poll::Ready(this.state.after_the_end(argument));
+            return Poll::Ready(this.state.after_the_end(argument).map(GeneratorState::Complete));
         };
         let step = this.record.begin();
         let Step { value, poll } = this.gate.step(caller, Some(argument), ptr::null(), body);
@@ -166,9 +166,12 @@ impl<F, T> State<F, T> {
         }
     }
 
-    /// A step of a body that is not live.
+    /// A step of a body that is not live: what it ended with, if that has not been reported yet.
+    ///
+    /// That it cannot yield shows in its type, for the sake of a loop that pulls: this call leads out
+    /// of that, and so does not keep the body's state in memory there.
     #[cold]
-    fn after_the_end<Y, R>(mut self: Pin<&mut Self>, argument: R) -> Resumed<Y, T, R> {
+    fn after_the_end<R>(mut self: Pin<&mut Self>, argument: R) -> Result<T, ResumeError<R>> {
         match self.as_mut().project() {
             StateProj::Ended { output } => {
                 // First the argument, whose destructor may panic: the output stays for next time.
@@ -176,7 +179,7 @@ impl<F, T> State<F, T> {
                 match output.take() {
                     Some(output) => {
                         self.set(State::Finished);
-                        Ok(GeneratorState::Complete(output))
+                        Ok(output)
                     }
                     None => unreachable!("an ended body has its output"),
                 }
