@@ -146,7 +146,7 @@ impl<G: PollNext + ?Sized> AsyncBoxed<G> {
         let Some(generator) = &mut self.0 else { return Poll::Ready(None) };
         let poll = generator.as_mut().poll_next(cx);
         if matches!(poll, Poll::Ready(None)) {
-            self.free();
+            free(self.0.take());
         }
         poll
     }
@@ -196,13 +196,15 @@ impl<G: PollNext + ?Sized> AsyncBoxed<G> {
     pub fn is_finished(&self) -> bool {
         self.0.as_ref().is_none_or(|generator| generator.is_finished())
     }
+}
 
-    /// Out of the way of `poll_next`, which then has no register to save on its account.
-    #[cold]
-    #[inline(never)]
-    fn free(&mut self) {
-        self.0 = None;
-    }
+/// Out of the way of `poll_next`, which then has no register to save on its account. It is given the
+/// box and not the handle: one that was lent to a call would have to lie in memory, and with it, since
+/// the call could have followed it, the generator.
+#[cold]
+#[inline(never)]
+fn free<G: ?Sized>(generator: Option<Pin<Box<G>>>) {
+    drop(generator);
 }
 
 impl<G: PollNext + ?Sized> PollNext for AsyncBoxed<G> {

@@ -120,7 +120,7 @@ impl<G: Resume + ?Sized> Boxed<G> {
             Some(generator) => {
                 let resumed = generator.as_mut().resume(argument);
                 if !matches!(resumed, Ok(resume::GeneratorState::Yielded(_))) {
-                    self.free();
+                    free(self.0.take());
                 }
                 resumed
             }
@@ -175,13 +175,15 @@ impl<G: Resume + ?Sized> Boxed<G> {
     pub fn is_finished(&self) -> bool {
         self.0.as_ref().is_none_or(|generator| generator.is_finished())
     }
+}
 
-    /// Out of the way of `next`, which then has no register to save on its account.
-    #[cold]
-    #[inline(never)]
-    fn free(&mut self) {
-        self.0 = None;
-    }
+/// Out of the way of `next`, which then has no register to save on its account. It is given the box
+/// and not the handle: one that was lent to a call would have to lie in memory, and with it, since the
+/// call could have followed it, the generator.
+#[cold]
+#[inline(never)]
+fn free<G: ?Sized>(generator: Option<Pin<Box<G>>>) {
+    drop(generator);
 }
 
 impl<G: Resume + ?Sized> Resume for Boxed<G> {
