@@ -252,21 +252,24 @@ impl Registry {
 
     #[inline(always)]
     fn insert<G>(&self, value: G, kind: &'static Kind, state: u8) -> NonNull<Node<G>> {
-        let older = self.live.0.older.get();
+        // First the memory: if there is none, the value is still one that is dropped. Then the place in
+        // the list, and last what is written there: a step that comes next knows what it finds, for in
+        // between nothing has been written that might have been the node. (Nobody sees a node that is
+        // in the list and empty: nothing else runs here, and nothing panics.)
+        let place = Box::into_raw(Box::<Node<G>>::new_uninit());
+        // SAFETY: a box is not null.
+        let node = unsafe { NonNull::new_unchecked(place.cast::<Node<G>>()) };
+        let older = self.live.0.older.replace(node.cast());
+        // SAFETY: the first node of the list until now, or the list's ends (6 above).
+        unsafe { older.as_ref() }.younger.set(node.cast());
         let header = Header {
             links: Links { younger: Cell::new(self.live.ends()), older: Cell::new(older) },
             registry: NonNull::from(self),
             kind,
             state: Cell::new(state),
         };
-        // First the memory: if there is none, the value is still one that is dropped.
-        let mut place = Box::<Node<G>>::new_uninit();
-        place.write(Node { header, value: UnsafeCell::new(ManuallyDrop::new(value)) });
-        // SAFETY: a box is not null.
-        let node = unsafe { NonNull::new_unchecked(Box::into_raw(place).cast()) };
-        // SAFETY: the first node of the list until now, or the list's ends (6 above).
-        unsafe { older.as_ref() }.younger.set(node.cast());
-        self.live.0.older.set(node.cast());
+        // SAFETY: it has just been allocated for such a node, and nobody has looked into it.
+        unsafe { node.write(Node { header, value: UnsafeCell::new(ManuallyDrop::new(value)) }) };
         node
     }
 
@@ -457,6 +460,19 @@ unsafe fn end<G: ?Sized>(node: NonNull<Node<G>>, outcome: Outcome) {
     unsafe { give_up(registry, node) };
 }
 
+/// [`end`], out of the way of a step. It is given the node and not the handle: one that was lent to a
+/// call would have to lie in memory.
+///
+/// # Safety
+///
+/// As for [`give_up`].
+#[cold]
+#[inline(never)]
+unsafe fn finish<G: ?Sized>(node: NonNull<Node<G>>, outcome: Outcome) {
+    // SAFETY: the caller's promise.
+    unsafe { end(node, outcome) };
+}
+
 /// Gives a node up that is not simply live.
 ///
 /// # Safety
@@ -528,7 +544,9 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
         // SAFETY: the handle has the node, and is borrowed for the whole step (1 above).
         let header = unsafe { header(node) };
         if header.state.get() != LIVE {
-            self.give_back();
+            self.node = None;
+            // SAFETY: the handle no longer has the node.
+            unsafe { leave(node) };
             return Err(argument);
         }
         let running = Running(header);
@@ -539,7 +557,9 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
         forget(running);
         let Some(outcome) = ended else { return Ok(result) };
         let result = Shield::new(result);
-        self.finish(outcome);
+        self.node = None;
+        // SAFETY: the step that has just ended was of a live node, and the handle no longer has it.
+        unsafe { finish(node, outcome) };
         Ok(result.into_inner())
     }
 
@@ -553,11 +573,13 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
                 unsafe { end(self.0, Outcome::Stopped) };
             }
         }
-        let live = self.is_live();
-        let Some(node) = self.node.take_if(|_| live) else {
-            self.give_back();
+        let Some(node) = self.node.take() else { return false };
+        // SAFETY: the handle had the node, so it is there (1 above).
+        if unsafe { header(node) }.state.get() != LIVE {
+            // SAFETY: the handle no longer has the node.
+            unsafe { leave(node) };
             return false;
-        };
+        }
         let closing = Closing(node);
         // SAFETY: as in `step`; that the handle no longer has the node makes us the only one.
         close(unsafe { Pin::new_unchecked(&mut **value(closing.0).as_ptr()) })
@@ -574,25 +596,6 @@ impl<'scope, G: ?Sized> Entry<'scope, G> {
         let node = self.node.filter(|_| self.is_live())?;
         // SAFETY: live, so the value is there, and `&self` keeps it from being changed.
         Some(unsafe { &**value(node).as_ptr() })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn finish(&mut self, outcome: Outcome) {
-        if let Some(node) = self.node.take() {
-            // SAFETY: the step that has just ended was of a live node.
-            unsafe { end(node, outcome) };
-        }
-    }
-
-    /// Gives back the memory of a generator that has ended.
-    #[cold]
-    #[inline(never)]
-    fn give_back(&mut self) {
-        if let Some(node) = self.node.take() {
-            // SAFETY: the handle no longer has the node.
-            unsafe { leave(node) };
-        }
     }
 }
 
