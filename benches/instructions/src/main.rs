@@ -178,6 +178,7 @@ kernels! {
         parity(black_box(items))
     }
     short_pinned(n) { each(n, |items| parity(pin!(xorshift!(items)).take(3))) }
+    short_boxed(n) { each(n, |items| parity(xorshift!(items).into_iter().take(3))) }
     short_box_gen(n) { each(n, |items| parity(black_box(xorshift!(items).boxed()).take(3))) }
     short_scoped(n) {
         scope(|s| each(n, |items| parity(s.adopt_generator(xorshift!(items)).take(3))))
