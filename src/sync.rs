@@ -71,13 +71,16 @@ pub(crate) fn here() -> usize {
     HERE.with(|here| core::ptr::from_ref(here).addr())
 }
 
-// The threads of a checker share a real one.
+// The threads of a checker share a real one. They are counted, by something that the checker does not
+// see: an address that is free again would be another thread's, or not, by chance, and a model has to be
+// the same each time.
 #[cfg(any(watertight_loom, watertight_shuttle))]
 pub(crate) fn here() -> usize {
+    static COUNTED: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(1);
     checker::thread_local! {
-        static HERE: std::boxed::Box<u8> = std::boxed::Box::new(0);
+        static HERE: usize = COUNTED.fetch_add(1, Ordering::Relaxed);
     }
-    HERE.with(|here| core::ptr::from_ref(&**here).addr())
+    HERE.with(|here| *here)
 }
 
 /// Lends the thread's pointer to the innermost step that it is in the middle of. For `stop::steps`.

@@ -174,6 +174,7 @@ impl Shared {
             }
             let key = members.next;
             members.next += 1;
+            // The memory first: a member that is dropped for want of it asks for the lock.
             let member = Arc::new_cyclic(|member| {
                 members.all.insert(key, member.clone());
                 shared(Some((above.clone(), key)))
@@ -355,6 +356,14 @@ impl Shared {
         }
     }
 
+    /// Nobody has a handle any more. What is over has left before, when that came about or when its last
+    /// member did, which is gone as well, for it would hold this.
+    fn leave_groups_at_last(&self) {
+        if self.group.is_some() && self.outcome().is_none() {
+            self.leave_groups();
+        }
+    }
+
     /// Takes a member out. `true` if it was there, it was the last and this is over itself.
     fn remove(&self, key: u64) -> bool {
         let mut members = self.members();
@@ -398,11 +407,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.leave_groups();
+        self.leave_groups_at_last();
         // Not by recursion: groups can be nested deep.
         let mut group = self.group.take();
         while let Some(mut last) = group.and_then(|(group, _)| Arc::into_inner(group)) {
-            last.leave_groups();
+            last.leave_groups_at_last();
             group = last.group.take();
         }
     }
@@ -616,7 +625,8 @@ impl<G> Owner<G> {
 impl<G> Drop for Owner<G> {
     fn drop(&mut self) {
         self.end(Outcome::Dropped);
-        if self.borrows && !self.shared.runs_here() {
+        // Acquire, in there: what is over has been released, as a rule by the line above.
+        if self.borrows && self.shared.outcome().is_none() && !self.shared.runs_here() {
             // Somebody else may be in the middle of the release. (If it is this very thread, then
             // further down on its stack, and what is borrowed ends further down still.)
             let waited = self.shared.watch(None, |_| self.shared.outcome());

@@ -123,9 +123,10 @@ impl Members {
 }
 
 /// Wakes tasks, outside any lock. A waker that panics does not keep the others from being woken.
+#[inline]
 pub(super) fn wake_all(tasks: Tasks) {
-    for task in tasks.into_iter().flat_map(|tasks| tasks.into_values()) {
-        quietly(|| task.wake());
+    if let Some(tasks) = tasks {
+        tasks.into_values().for_each(|task| quietly(|| task.wake()));
     }
 }
 
