@@ -108,6 +108,7 @@ impl Failure {
     }
 
     /// The end after an error need not be reported any more. Whether it had to be.
+    #[inline]
     pub(crate) fn forget(&mut self) -> bool {
         core::mem::take(&mut self.unreported)
     }
@@ -129,6 +130,12 @@ where
     #[inline]
     fn resume(self: Pin<&mut Self>, (): ()) -> Resumed<Result<Y, E>, (), ()> {
         let this = self.project();
+        // Asked before the body is: so a loop that pulls ends here after an error, and whenever it
+        // comes to the body, that is live. It need not keep what the body's state is.
+        if this.failure.is_unreported() {
+            this.failure.forget();
+            return Ok(GeneratorState::Complete(()));
+        }
         this.failure.settle(this.generator.resume(()))
     }
 
