@@ -84,7 +84,7 @@ impl<Y, R, F: Future> Body<Y, F, R> {
         let mut running = Running { poison: this.poison, state: this.state.as_mut() };
         let StateProj::Live { body } = running.state.as_mut().project() else {
             mem::forget(running);
-            return Poll::Ready(this.state.after_the_end(argument).map(GeneratorState::Complete));
+            return Poll::Ready(this.state.after_the_end(argument));
         };
         let step = this.record.begin();
         let Step { value, poll } = this.gate.step(caller, Some(argument), ptr::null(), body);
@@ -166,25 +166,31 @@ impl<F, T> State<F, T> {
         }
     }
 
-    /// A step of a body that is not live: what it ended with, if that has not been reported yet.
+    /// A step of a body that is not live.
     ///
-    /// That it cannot yield shows in its type, for the sake of a loop that pulls: this call leads out
-    /// of that, and so does not keep the body's state in memory there.
+    /// It leads out of a loop that pulls, and a compiler has to see that it does: one that takes the
+    /// call for a part of the loop loads the body's state for each item. So there is one only where
+    /// an output waits, which most bodies never have, and what follows it is no choice any more.
     #[cold]
-    fn after_the_end<R>(mut self: Pin<&mut Self>, argument: R) -> Result<T, ResumeError<R>> {
-        match self.as_mut().project() {
-            StateProj::Ended { output } => {
-                // First the argument, whose destructor may panic: the output stays for next time.
-                drop(argument);
-                match output.take() {
-                    Some(output) => {
-                        self.set(State::Finished);
-                        Ok(output)
-                    }
-                    None => unreachable!("an ended body has its output"),
-                }
-            }
+    #[inline(always)]
+    fn after_the_end<Y, R>(self: Pin<&mut Self>, argument: R) -> Resumed<Y, T, R> {
+        match *self {
+            State::Ended { .. } => Ok(GeneratorState::Complete(self.report(argument))),
             _ => Err(ResumeError::new(argument)),
         }
+    }
+
+    /// What the body has ended with.
+    #[cold]
+    #[inline(never)]
+    fn report<R>(mut self: Pin<&mut Self>, argument: R) -> T {
+        let StateProj::Ended { output } = self.as_mut().project() else {
+            unreachable!("it has been seen to have ended")
+        };
+        // First the argument, whose destructor may panic: the output stays for next time.
+        drop(argument);
+        let Some(output) = output.take() else { unreachable!("an ended body has its output") };
+        self.set(State::Finished);
+        output
     }
 }
