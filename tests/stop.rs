@@ -336,13 +336,21 @@ fn deadlines_of_one_moment_are_all_met() {
 #[test]
 fn a_deadline_that_is_dropped_is_cancelled() {
     let ledger = Ledger::new();
-    let (releasable, stop) = holding(ledger.thing("held")).releasable();
-    let never = stop.stop_after(Duration::MAX);
-    drop(stop.stop_after(Duration::from_millis(1)));
-    drop(stop.stop_at(Instant::now() + Duration::from_millis(1)));
+    let soon = Duration::from_millis(10);
+    let (releasable, stop, never) = loop {
+        let set = Instant::now();
+        let (releasable, stop) = holding(ledger.thing("held")).releasable();
+        let never = stop.stop_after(Duration::MAX);
+        drop(stop.stop_after(soon));
+        drop(stop.stop_at(set + soon));
+        // Else they may have been met before they were dropped.
+        if set.elapsed() < soon {
+            break (releasable, stop, never);
+        }
+    };
     // One that is later than those, and is met: so they would have been.
     let (other, later) = holding(ledger.thing("other")).releasable();
-    let deadline = later.stop_after(Duration::from_millis(5));
+    let deadline = later.stop_after(2 * soon);
     assert_eq!(later.wait_timeout(FOREVER), Ok(Outcome::Stopped));
     assert!(!stop.is_stopped());
     drop((never, deadline, releasable, other));
