@@ -450,13 +450,21 @@ impl<T> Consumer<T> {
             Taking::Ring(consumer) => consumer.pop(wait),
             Taking::Queue(consumer) => consumer.pop(wait),
         };
-        match &popped {
-            Ok(_) => step.yielded(),
-            Err(Nothing::Yet) => step.waits(),
-            Err(Nothing::Ever) => step.finished(),
+        match popped {
+            Ok(value) => {
+                step.yielded();
+                Ok(value)
+            }
+            Err(Nothing::Yet) => {
+                step.waits();
+                Err(Nothing::Yet)
+            }
+            Err(Nothing::Ever) => {
+                step.finished();
+                self.over = true;
+                Err(Nothing::Ever)
+            }
         }
-        self.over |= matches!(popped, Err(Nothing::Ever));
-        popped
     }
 
     /// Takes a value if there is one.

@@ -113,15 +113,15 @@ struct Taking {
     woken_from: core::sync::atomic::AtomicUsize,
 }
 
-/// Where the consumer is. It goes by turns, so that for most values there is one number to look at: a
-/// turn ends where what is known to be there ends, or where places are to be given back.
+/// Where the consumer is. It goes by turns, so that for most values there is one number to change: a turn
+/// ends where what is known to be there ends, where places are to be given back, or at the last slot.
 struct Side {
-    /// How many can be taken out in this turn.
-    left: usize,
+    /// The slot of the next one.
+    slot: usize,
+    /// The slot before which the turn ends.
+    end: usize,
     /// How many will have been taken out at its end.
     turn: usize,
-    /// Where the next one is: `taken` mod N.
-    slot: usize,
     /// How many are known to have been put in.
     seen: usize,
     /// The `head` that the producer has been told.
@@ -129,19 +129,29 @@ struct Side {
 }
 
 impl Side {
+    /// How many can be taken out in this turn.
+    #[inline(always)]
+    fn left(&self) -> usize {
+        self.end - self.slot
+    }
+
     /// How many have been taken out.
     #[inline(always)]
     fn taken(&self) -> usize {
-        self.turn.wrapping_sub(self.left)
+        self.turn.wrapping_sub(self.left())
     }
 
-    /// Begins the next turn, with places to be given back after `batch` values.
-    fn next_turn(&mut self, batch: usize) {
+    /// Begins the next turn, with places to be given back after `batch` values, in a ring of so many.
+    fn next_turn(&mut self, batch: usize, capacity: usize) {
         let taken = self.taken();
         let known = self.seen.wrapping_sub(taken);
         let kept = taken.wrapping_sub(self.published);
-        self.left = known.min(batch.saturating_sub(kept));
-        self.turn = taken.wrapping_add(self.left);
+        if self.slot == capacity {
+            self.slot = 0;
+        }
+        let left = known.min(batch.saturating_sub(kept)).min(capacity - self.slot);
+        self.end = self.slot + left;
+        self.turn = taken.wrapping_add(left);
     }
 }
 
@@ -203,7 +213,7 @@ pub(super) fn ring<T>(
         head: Line(AtomicUsize::new(0)),
         consumer: Line(Taking {
             busy: AtomicBool::new(false),
-            side: UnsafeCell::new(Side { left: 0, turn: 0, slot: 0, seen: 0, published: 0 }),
+            side: UnsafeCell::new(Side { slot: 0, end: 0, turn: 0, seen: 0, published: 0 }),
             #[cfg(feature = "stream")]
             woken_from: core::sync::atomic::AtomicUsize::new(0),
         }),
@@ -270,12 +280,6 @@ impl<T> Ring<T> {
         self.tail.0.load(Ordering::Relaxed) == head && self.state() & (STOP | DONE) == 0
     }
 
-    /// The number of the slot after this one.
-    #[inline(always)]
-    fn after(&self, slot: usize) -> usize {
-        if slot + 1 == self.capacity() { 0 } else { slot + 1 }
-    }
-
     /// Takes the next value out.
     ///
     /// # Safety
@@ -286,23 +290,28 @@ impl<T> Ring<T> {
     unsafe fn take(&self, side: &mut Side) -> T {
         let slot = &self.rest.0.slots[side.slot];
         // SAFETY: a slot between `taken` and `tail` holds a value and is the side's (1 above), and
-        // with `left` counted down, and so `taken` up, it is never read again.
+        // with `slot` counted up, and so `taken`, it is never read again.
         let value = slot.with_mut(|slot| unsafe { (*slot).assume_init_read() });
-        side.left -= 1;
-        side.slot = self.after(side.slot);
+        side.slot += 1;
         value
+    }
+
+    /// Lets the producer fill the slots of what has been taken. Whoever sleeps for them does not hear of
+    /// it.
+    #[inline(always)]
+    fn give_back(&self, side: &mut Side) {
+        side.published = side.taken();
+        // Release: the slots have been read. With the acquire in `has_room`.
+        self.head.0.store(side.published, Ordering::Release);
     }
 
     /// Gives the places of what has been taken back to the producer. `true` if that woke it, which it
     /// does if half of them are free, or for `each`.
     fn publish(&self, side: &mut Side, each: bool) -> bool {
-        let taken = side.taken();
-        if side.published == taken {
+        if side.published == side.taken() {
             return false;
         }
-        side.published = taken;
-        // Release: the slots have been read. With the acquire in `has_room`.
-        self.head.0.store(taken, Ordering::Release);
+        self.give_back(side);
         // With the heavy barrier in `Producer::sleep`: it sees the new head, or we see that it waits.
         self.rest.0.barrier.light();
         if self.state() & PRODUCER_WAITS == 0 {
@@ -310,7 +319,7 @@ impl<T> Ring<T> {
         }
         // Not for every batch, or it would be woken four times as often. The last one of a full
         // buffer is always below half.
-        let left = side.seen.wrapping_sub(taken);
+        let left = side.seen.wrapping_sub(side.published);
         (each || left <= self.capacity() / 2) && self.wake(PRODUCER_WAITS, &self.rest.0.emptied)
     }
 
@@ -443,11 +452,11 @@ impl<T> Ring<T> {
                 let side = unsafe { &mut *side };
                 // Acquire: with the release in `fill`.
                 side.seen = self.tail.0.load(Ordering::Acquire);
-                side.next_turn(usize::MAX);
+                side.next_turn(usize::MAX, self.capacity());
                 // Release: with the acquire in `has_room`. Only for the count: nothing is put in.
                 self.head.0.store(side.taken(), Ordering::Release);
                 // SAFETY: as above, and the turn goes up to `tail` at the most.
-                (side.left > 0).then(|| unsafe { self.take(side) })
+                (side.left() > 0).then(|| unsafe { self.take(side) })
             });
             let Some(value) = value else { break };
             drop(slow);

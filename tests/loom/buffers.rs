@@ -72,6 +72,29 @@ fn more_places_than_values() {
     model(Some(3), || hand_over(3, 2));
 }
 
+/// Who waits for a place gets it although there is more to be taken, and nothing else is done for it.
+#[test]
+fn a_place_in_the_middle_of_a_turn() {
+    model(Some(3), || {
+        let count = Count::default();
+        let (mut producer, mut consumer) = bounded(items(3), Overflow::Block);
+        (0..3).for_each(|n| producer.push(count.value(n)).unwrap());
+        assert_eq!(consumer.next().map(|value| value.0), Some(0));
+        let pushing = thread::spawn({
+            let count = count.clone();
+            move || {
+                (3..5).for_each(|n| producer.push(count.value(n)).unwrap());
+                producer
+            }
+        });
+        assert_eq!(consumer.next().map(|value| value.0), Some(1));
+        let producer = pushing.join().unwrap();
+        assert_eq!(count.alive(), 3);
+        drop((consumer, producer));
+        assert_eq!(count.alive(), 0);
+    });
+}
+
 #[test]
 fn the_consumer_goes() {
     for taken in 0..3 {

@@ -14,7 +14,7 @@
 
 use core::sync::atomic::compiler_fence;
 
-use crate::sync::{Ordering, fence};
+use crate::sync::Ordering;
 
 /// Which kind of barrier the two sides have agreed on: it is chosen when a buffer is made.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ impl Barrier {
         if self.asymmetric {
             compiler_fence(Ordering::SeqCst);
         } else {
-            fence(Ordering::SeqCst);
+            system::fence();
         }
     }
 
@@ -53,7 +53,7 @@ impl Barrier {
             system::barrier();
             compiler_fence(Ordering::SeqCst);
         } else {
-            fence(Ordering::SeqCst);
+            system::fence();
         }
     }
 }
@@ -91,6 +91,13 @@ mod system {
         *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED))
     }
 
+    /// What a symmetric barrier is. Not among the instructions of the asymmetric one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fence() {
+        crate::sync::fence(crate::sync::Ordering::SeqCst);
+    }
+
     pub(super) fn barrier() {
         // It was available when the buffer was made. Should the process have lost its registration,
         // as a child of a fork may, it registers again: without a barrier a thread could be left
@@ -110,6 +117,11 @@ mod system {
 mod system {
     pub(super) fn available() -> bool {
         false
+    }
+
+    #[inline(always)]
+    pub(super) fn fence() {
+        crate::sync::fence(crate::sync::Ordering::SeqCst);
     }
 
     pub(super) fn barrier() {

@@ -6,10 +6,10 @@ use core::cell::Cell;
 #[cfg(feature = "stream")]
 use core::mem::take;
 #[cfg(feature = "stream")]
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use super::patience::{Patience, few};
-use super::{CONSUMER_WAITS, DONE, Ring, STOP, Side};
+use super::{CONSUMER_WAITS, DONE, PRODUCER_WAITS, Ring, STOP, Side};
 use crate::audit::Meter;
 use crate::buffer::wait::{Nothing, Wait};
 #[cfg(feature = "stream")]
@@ -35,13 +35,22 @@ pub(in super::super) struct Consumer<T> {
 struct Giving {
     /// After so many values, so that the cache line with `head` changes hands less often.
     batch: usize,
-    /// A producer that sleeps is woken for each of them.
-    each: bool,
+    /// Which bits of the state are looked at after each value. With `PRODUCER_WAITS` every place comes
+    /// back at once.
+    heeds: u8,
+}
+
+impl Giving {
+    /// After each value; a producer that sleeps is woken for it.
+    #[inline(always)]
+    fn each(self) -> bool {
+        self.heeds & PRODUCER_WAITS != 0
+    }
 }
 
 impl<T> Consumer<T> {
     pub(super) fn new(ring: Arc<Ring<T>>, meter: Meter) -> Self {
-        let giving = Giving { batch: (ring.capacity() / 4).max(1), each: false };
+        let giving = Giving { batch: (ring.capacity() / 4).max(1), heeds: STOP };
         Consumer {
             ring,
             giving,
@@ -54,7 +63,7 @@ impl<T> Consumer<T> {
 
     /// Has every place be given back at once, for a producer that may wait for that very one.
     pub(in super::super) fn give_back_one_by_one(&mut self) {
-        self.giving = Giving { batch: 1, each: true };
+        self.giving = Giving { batch: usize::MAX, heeds: STOP | PRODUCER_WAITS };
     }
 
     pub(in super::super) fn ring(&self) -> &Arc<Ring<T>> {
@@ -72,39 +81,68 @@ impl<T> Consumer<T> {
     ///
     /// If the ring is stopped meanwhile and the destructor of a value panics. After that there is only
     /// [`Nothing::Ever`].
-    #[inline]
+    #[inline(always)] // Without its rare parts it is small.
     pub(in super::super) fn pop(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
-        let ring = &*self.ring;
-        let (giving, patience, meter) = (self.giving, &mut self.patience, &self.meter);
+        let (ring, giving) = (&*self.ring, self.giving);
         ring.consumer.0.busy.store(true, Ordering::Relaxed);
         // With the heavy barrier in `stop` (2 above).
         ring.rest.0.barrier.light();
-        let popped = if ring.state() & STOP != 0 {
-            Err(Nothing::Ever)
-        } else {
-            ring.consumer.0.side.with_mut(|side| {
-                // SAFETY: busy, and not stopped before that, so the side is ours (2 above).
-                let side = unsafe { &mut *side };
-                if side.left == 0 {
-                    refill(ring, side, giving, patience, wait)?;
-                    meter.peak(|| ring.peak());
-                }
-                // SAFETY: as above; some are left, and no turn goes further than `seen`, which is a
-                // `tail` that has been acquired.
-                let value = unsafe { ring.take(side) };
-                if side.left == 0 {
-                    end_turn(ring, side, giving, patience);
-                }
-                Ok(value)
-            })
-        };
-        // Release: hands the side over to who sees it.
-        ring.consumer.0.busy.store(false, Ordering::Release);
-        ring.rest.0.barrier.light();
         if ring.state() & STOP != 0 {
-            return discard_the_rest(ring, popped);
+            return Err(self.pop_after_a_stop());
         }
-        popped
+        let within_a_turn = ring.consumer.0.side.with_mut(|side| {
+            // SAFETY: busy, and not stopped before that, so the side is ours (2 above).
+            let side = unsafe { &mut *side };
+            if side.left() < 2 {
+                return None;
+            }
+            // SAFETY: as above; some are left, and no turn goes further than `seen`, which is a
+            // `tail` that has been acquired.
+            let value = unsafe { ring.take(side) };
+            if giving.each() {
+                // The light barrier after this one is that of `let_go`.
+                ring.give_back(side);
+            }
+            Some(value)
+        });
+        let Some(value) = within_a_turn else {
+            // Not the result as it is: that would be in memory, and that of the common case with it.
+            return match self.pop_between_turns(wait) {
+                Ok(value) => Ok(value),
+                Err(nothing) => Err(nothing),
+            };
+        };
+        Ok(let_go(ring, value, giving, &mut self.patience))
+    }
+
+    /// The rest of `pop` when the ring has been stopped before: busy.
+    #[cold]
+    #[inline(never)]
+    fn pop_after_a_stop(&mut self) -> Nothing {
+        let_go(&self.ring, Nothing::Ever, self.giving, &mut self.patience)
+    }
+
+    /// The rest of `pop` for the last value of a turn, and for the first one when nothing is known to be
+    /// there: busy, and not stopped before that.
+    #[inline(never)]
+    fn pop_between_turns(&mut self, wait: Wait<'_>) -> Result<T, Nothing> {
+        let ring = &*self.ring;
+        let (giving, patience, meter) = (self.giving, &mut self.patience, &self.meter);
+        let popped = ring.consumer.0.side.with_mut(|side| {
+            // SAFETY: as in `pop`, which has been called and has not let go of it.
+            let side = unsafe { &mut *side };
+            if side.left() == 0 {
+                refill(ring, side, giving, patience, wait)?;
+                meter.peak(|| ring.peak());
+            }
+            // SAFETY: as in `pop`; some are left.
+            let value = unsafe { ring.take(side) };
+            if side.left() == 0 || giving.each() {
+                end_turn(ring, side, giving, patience);
+            }
+            Ok(value)
+        });
+        let_go(ring, popped, giving, patience)
     }
 }
 
@@ -133,13 +171,13 @@ impl<T> Consumer<T> {
         // to let that run is to find more. A thread does the same.
         if self.patience.is_brisk() {
             self.patience.nap();
-            match self.pop(Wait::Task(&task)) {
+            match self.pop_again(&task) {
                 Err(Nothing::Yet) => {}
                 popped => return Poll::Ready(popped),
             }
         }
         task.set(Some(cx.waker().clone()));
-        match self.pop(Wait::Task(&task)) {
+        match self.pop_again(&task) {
             Err(Nothing::Yet) => {
                 self.waits = true;
                 Poll::Pending
@@ -154,6 +192,13 @@ impl<T> Consumer<T> {
         }
     }
 
+    /// A second look, which is rare: not in line.
+    #[cold]
+    #[inline(never)]
+    fn pop_again(&mut self, task: &Cell<Option<Waker>>) -> Result<T, Nothing> {
+        self.pop(Wait::Task(task))
+    }
+
     /// From now on a thread takes the values. What a task has left would be woken in its place.
     ///
     /// # Panics
@@ -165,26 +210,48 @@ impl<T> Consumer<T> {
     }
 }
 
-/// What has been taken is still delivered. What a stop has left to the consumer is dropped, but not what
-/// comes later: that is its producer's, and so is what its destructor panics with.
+/// The consumer is no longer busy, and looks at what has happened meanwhile. What has been taken, if
+/// anything, is still delivered.
+#[inline(always)]
+fn let_go<T, V>(ring: &Ring<T>, taken: V, giving: Giving, patience: &mut Patience) -> V {
+    // Release: hands the side over to who sees it.
+    ring.consumer.0.busy.store(false, Ordering::Release);
+    ring.rest.0.barrier.light();
+    let state = ring.state();
+    if state & giving.heeds == 0 {
+        return taken;
+    }
+    let taken = Shield::new(taken);
+    attend(ring, state, patience);
+    taken.into_inner()
+}
+
+/// After a value has been taken out, and the state says that something is to be done.
 #[cold]
 #[inline(never)]
-fn discard_the_rest<T>(ring: &Ring<T>, popped: Result<T, Nothing>) -> Result<T, Nothing> {
-    if ring.slow().claimed {
-        return popped;
+fn attend<T>(ring: &Ring<T>, state: u8, patience: &mut Patience) {
+    if state & STOP != 0 {
+        discard_the_rest(ring);
+    } else if ring.wake(PRODUCER_WAITS, &ring.rest.0.emptied) {
+        patience.woke();
     }
-    let popped = Shield::new(popped);
-    ring.discard(true);
-    popped.into_inner()
+}
+
+/// What a stop has left to the consumer is dropped, but not what comes later: that is its producer's, and
+/// so is what its destructor panics with.
+fn discard_the_rest<T>(ring: &Ring<T>) {
+    if !ring.slow().claimed {
+        ring.discard(true);
+    }
 }
 
 /// Gives places back, if it is time for that, and begins the next turn.
 fn end_turn<T>(ring: &Ring<T>, side: &mut Side, giving: Giving, patience: &mut Patience) {
     let kept = side.taken().wrapping_sub(side.published);
-    if kept >= giving.batch && ring.publish(side, giving.each) {
+    if (kept >= giving.batch || giving.each()) && ring.publish(side, giving.each()) {
         patience.woke();
     }
-    side.next_turn(giving.batch);
+    side.next_turn(giving.batch, ring.capacity());
 }
 
 /// Looks for more values, and waits for them. Then there is one, at least.
@@ -219,7 +286,7 @@ fn refill<T>(
             }
             patience.acted();
             side.seen = tail;
-            side.next_turn(giving.batch);
+            side.next_turn(giving.batch, ring.capacity());
             if found > ring.peak() {
                 ring.rest.0.peak.store(found, Ordering::Relaxed);
             }
@@ -228,7 +295,7 @@ fn refill<T>(
         if state & DONE != 0 {
             return Err(Nothing::Ever);
         }
-        if ring.publish(side, giving.each) {
+        if ring.publish(side, giving.each()) {
             patience.woke();
         }
         let taken = side.taken();

@@ -26,9 +26,13 @@ struct Weights {
 /// The side that puts values in.
 pub(in super::super) struct Producer<T> {
     ring: Arc<Ring<T>>,
-    tail: usize,
-    /// `tail` mod N.
+    /// The slot of the next value.
     slot: usize,
+    /// The slot before which there is room, as far as is known and up to the last one. With weights it is
+    /// not known without a look, and this stays the first one.
+    end: usize,
+    /// How many had been put in when the first slot was next.
+    lap: usize,
     /// The last `head` that has been seen.
     head: usize,
     weights: Option<Weights>,
@@ -42,7 +46,7 @@ pub(in super::super) struct Place<'a, T>(&'a mut Producer<T>);
 impl<T> Producer<T> {
     pub(in super::super) fn new(ring: Arc<Ring<T>>, meter: Meter) -> Self {
         let patience = Patience::new();
-        Producer { ring, tail: 0, slot: 0, head: 0, weights: None, patience, meter }
+        Producer { ring, slot: 0, end: 0, lap: 0, head: 0, weights: None, patience, meter }
     }
 
     /// From now on what is in the ring does not weigh more than `most`, unless it is a single value.
@@ -55,6 +59,12 @@ impl<T> Producer<T> {
         &self.ring
     }
 
+    /// How many have been put in.
+    #[inline(always)]
+    fn tail(&self) -> usize {
+        self.lap.wrapping_add(self.slot)
+    }
+
     /// A place for one value.
     ///
     /// # Errors
@@ -65,8 +75,7 @@ impl<T> Producer<T> {
         if self.is_closed() {
             return Err(NoPlace::Closed);
         }
-        // With weights the room is not known without a look.
-        if self.tail.wrapping_sub(self.head) >= self.ring.capacity() || self.weights.is_some() {
+        if self.slot >= self.end {
             self.wait_for_room(1, CLOSED, wait)?;
         }
         Ok(Place(self))
@@ -81,7 +90,13 @@ impl<T> Producer<T> {
     fn has_room(&mut self, weight: usize) -> bool {
         // Acquire: with the release in `publish`; the slots up to there have been read.
         self.head = self.ring.head.0.load(Ordering::Acquire);
-        let used = self.tail.wrapping_sub(self.head);
+        let (capacity, used) = (self.ring.capacity(), self.tail().wrapping_sub(self.head));
+        if self.slot == capacity {
+            (self.slot, self.lap) = (0, self.lap.wrapping_add(capacity));
+        }
+        if self.weights.is_none() {
+            self.end = self.slot + (capacity - used).min(capacity - self.slot);
+        }
         let light = self.weights.as_mut().is_none_or(|weights| {
             while weights.each.len() > used {
                 weights.held -= weights.each.pop_front().unwrap_or_default();
@@ -89,7 +104,7 @@ impl<T> Producer<T> {
             // A value that is heavier than the whole bound goes alone.
             used == 0 || weight <= weights.most.saturating_sub(weights.held)
         });
-        used < self.ring.capacity() && light
+        used < capacity && light
     }
 
     /// Waits for room for so much, unless the state has one of the bits `closed`.
@@ -98,7 +113,7 @@ impl<T> Producer<T> {
     fn wait_for_room(&mut self, weight: usize, closed: u8, wait: Wait<'_>) -> Result<(), NoPlace> {
         if self.has_room(weight) {
             // As in `refill`: who finds only few of many places lets the consumer get ahead.
-            let room = self.ring.capacity() - self.tail.wrapping_sub(self.head);
+            let room = self.ring.capacity() - self.tail().wrapping_sub(self.head);
             let waits = matches!(wait, Wait::Until(_) | Wait::Forever);
             if room < few(self.ring.capacity()) && waits {
                 self.patience.nap();
@@ -211,7 +226,7 @@ impl<T> Producer<T> {
         if self.is_closed() {
             return Poll::Ready(None);
         }
-        if self.tail.wrapping_sub(self.head) >= self.ring.capacity() && !self.has_room(1) {
+        if self.slot >= self.end && !self.has_room(1) {
             let task = Cell::new(Some(cx.waker().clone()));
             match self.wait_for_room(1, CLOSED, Wait::Task(&task)) {
                 Ok(()) => {}
@@ -251,17 +266,16 @@ impl<T> Place<'_, T> {
         let producer = self.0;
         let ring = &*producer.ring;
         let slot = &ring.rest.0.slots[producer.slot];
-        // SAFETY: the slot is empty and ours: `tail < head + N` was seen when the place was made,
-        // and the place, which is used up here, has kept the producer from putting anything else in
-        // (1 above).
+        // SAFETY: the slot is empty and ours: `tail < head + N` was seen when the place was made, or in
+        // a look before that, and the place, which is used up here, has kept the producer from putting
+        // anything else in (1 above).
         slot.with_mut(|slot| unsafe {
             (*slot).write(value);
         });
-        producer.tail = producer.tail.wrapping_add(1);
-        producer.slot = ring.after(producer.slot);
+        producer.slot += 1;
         producer.meter.pushed();
         // Release: with the acquire in `refill` and `discard`.
-        ring.tail.0.store(producer.tail, Ordering::Release);
+        ring.tail.0.store(producer.tail(), Ordering::Release);
         // With the heavy barriers in `fall_asleep` and `stop`: they see the new tail, or we see
         // what they want.
         ring.rest.0.barrier.light();
