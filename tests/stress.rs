@@ -254,7 +254,7 @@ fn generators(count: u64, seed: u64) {
         one_generator(&mut dice, &mut stopper, &mut pulled);
     }
     let stopped = stopper.finish();
-    let before = Process::now();
+    let before = Process::settled(1);
     let mut stopper = Stopper::start(seed ^ 1);
     for _ in 0..count {
         one_generator(&mut dice, &mut stopper, &mut pulled);

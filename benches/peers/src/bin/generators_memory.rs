@@ -30,7 +30,8 @@ struct Options {
     data: Option<PathBuf>,
 }
 
-/// How many allocations this crate promises, of a contender of its own.
+/// How many allocations this crate promises at the most, of a contender of its own: a compiler that sees
+/// that nobody else has a box may leave it out.
 fn promised(contender: &str) -> Option<u64> {
     match contender {
         "watertight" => Some(0),
@@ -66,8 +67,10 @@ fn count(data: &mut Data, work: &str, short: Kernels, long: Kernels) {
             assert_eq!(counted.bytes_current, 0, "{name} leaks");
         }
         if let Some(promised) = promised(name).filter(|_| work == "generators") {
-            assert_eq!(short.count_total, promised, "{name}, three items");
-            assert_eq!(long.count_total, promised, "{name}, all items");
+            for (counted, items) in [(&short, "three"), (&long, "all")] {
+                let allocations = counted.count_total;
+                assert!(allocations <= promised, "{name}, {items} items: {allocations}");
+            }
         }
         let counts = [short.count_total, long.count_total, short.bytes_total, short.bytes_max];
         let units = ["allocations", "allocations of 1000", "bytes", "peak bytes"];

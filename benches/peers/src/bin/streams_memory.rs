@@ -8,7 +8,8 @@ use watertight_peers::streams::bodies::{nested, ready};
 use watertight_peers::streams::{Input, Polled, Three};
 use watertight_peers::table;
 
-/// How many allocations this crate promises, of a contender of its own.
+/// How many allocations this crate promises at the most, of a contender of its own: a compiler that sees
+/// that nobody else has a box may leave it out.
 fn promised(contender: &str) -> Option<u64> {
     match contender {
         "watertight" => Some(0),
@@ -34,9 +35,12 @@ fn main() {
                 assert_eq!(measured.bytes_current, 0, "{name} leaks");
             }
             if let Some(promised) = promised(name) {
-                assert_eq!(short.count_total, promised, "{name}, three items");
-                assert_eq!(ready.count_total, promised, "{name}, all items");
-                assert_eq!(nested.count_total, 2 * promised, "{name}, one in another");
+                let works = [(&short, 1, "three"), (&ready, 1, "all"), (&nested, 2, "nested")];
+                for (counted, generators, items) in works {
+                    let allocations = counted.count_total;
+                    let most = generators * promised;
+                    assert!(allocations <= most, "{name}, {items} items: {allocations}");
+                }
             }
             vec![
                 name.to_owned(),
