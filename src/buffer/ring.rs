@@ -14,7 +14,7 @@
 //! 1. *Slots from `taken` to `tail` hold values and belong to whoever has the consumer's side;
 //!    the others, from `tail` to `head + N`, are empty and belong to the producer.* A slot changes
 //!    hands by `tail` (release; the consumer's acquire in `refill`) and by `head`
-//!    (release in [`Ring::publish`]; the producer's acquire in `has_room`). The producer
+//!    (release in [`Ring::give_back`]; the producer's acquire in `has_room`). The producer
 //!    fills a slot only through a `Place`, which is made only where `tail < head + N` has been seen;
 //!    nobody but itself changes `tail`, and `head` only grows.
 //! 2. *The side belongs to the consumer while it is `busy`*, and to nobody between two calls, unless

@@ -88,7 +88,7 @@ impl<T> Producer<T> {
     }
 
     fn has_room(&mut self, weight: usize) -> bool {
-        // Acquire: with the release in `publish`; the slots up to there have been read.
+        // Acquire: with the release in `give_back`; the slots up to there have been read.
         self.head = self.ring.head.0.load(Ordering::Acquire);
         let (capacity, used) = (self.ring.capacity(), self.tail().wrapping_sub(self.head));
         if self.slot == capacity {
@@ -152,7 +152,7 @@ impl<T> Producer<T> {
         let mut slow = ring.slow();
         let ready = loop {
             ring.rest.0.state.fetch_or(PRODUCER_WAITS, Ordering::Relaxed);
-            // With the light barrier in `publish`. That of a stop or a finish is the lock.
+            // With the light barrier in `publish` or `let_go`. That of a stop or a finish is the lock.
             ring.rest.0.barrier.heavy();
             if self.has_room(weight) || ring.state() & closed != 0 {
                 break true;

@@ -62,7 +62,7 @@ const REASONS: &[(&str, &str, &str)] = &[
         "goals",
         "ready_tokio/*",
         "awaited, the state of a stream is in its task's memory, and a yield is stored there \
-         and looked at again by the next poll: 47 instructions, where `unfold` takes 31 and \
+         and looked at again by the next poll: 48 instructions, where `unfold` takes 31 and \
          async-stream 45",
     ),
     ("goals", "ready/*", "the same loop in both; the difference is noise"),
